@@ -1,0 +1,1 @@
+//! HTTP knowledge: the server, bodies and answers.

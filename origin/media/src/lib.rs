@@ -1,0 +1,1 @@
+//! Media knowledge, pure: bytes in, bytes out.

@@ -1,0 +1,2 @@
+//! The rillcast binary.
+fn main() {}
