@@ -1,1 +1,30 @@
-//! HTTP knowledge: the server, bodies and answers.
+//! HTTP knowledge: the server, bodies and answers. Knows nothing of media.
+//!
+//! ```text
+//!  socket ─accept─▶ [PROXY header] ─▶ [TLS] ─▶ h1 | h2 ─▶ admission ─▶ Handler ─▶ Reply
+//!                                                                            │
+//!  socket ◀─ frames (pooled reads) ◀─ head + Body ◀─ respond (conditions, ranges, coding, CORS)
+//! ```
+//!
+//! A [`Handler`] turns a [`Request`] into a [`Reply`], most often an [`Entity`]: a representation whose [`Body`] is
+//! a list of [`BodySource`]s that nobody has read yet. Everything HTTP then follows from the description.
+
+pub mod body;
+pub mod body_source;
+pub mod entity;
+pub mod entity_tag;
+pub mod handler;
+pub mod problem;
+pub mod reply;
+pub mod request;
+pub mod request_id;
+
+pub use body::Body;
+pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceFile};
+pub use entity::{Encoding, Entity};
+pub use entity_tag::{EntityTag, EntityTagError};
+pub use handler::{Handler, READ_METHODS, RouteClass};
+pub use problem::Problem;
+pub use reply::{RawReply, Redirect, Reply};
+pub use request::{ClientAddress, Request, RequestBody, RequestBodyError, Transport};
+pub use request_id::RequestId;

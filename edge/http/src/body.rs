@@ -1,0 +1,165 @@
+//! A whole body, described: an ordered list of sources, each with the offset where it ends.
+//!
+//! Length and any byte range cost arithmetic only; nothing is read. Adjacent extents of one open file join on push,
+//! so that a segment whose samples lie together is one extent however many samples it has.
+//!
+//! Invariant: `parts[i].end > parts[i-1].end`; no part is empty; the last end is the length.
+
+use std::{io, ops::Range, os::unix::fs::FileExt as _};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::body_source::{BodySource, FileExtent};
+
+/// A response body as a list of [`BodySource`]s.
+#[derive(Debug, Clone, Default)]
+pub struct Body {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    /// Offset of the first byte behind this part, from the start of the body.
+    end: u64,
+    source: BodySource,
+}
+
+impl Body {
+    /// A body of no bytes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends `source`; an empty one changes nothing.
+    pub fn push(&mut self, source: impl Into<BodySource>) {
+        let source = source.into();
+        if source.is_empty() {
+            return;
+        }
+        let end = self.len().checked_add(source.len()).expect("no body is described beyond 2^64 bytes");
+        if let (Some(Part { end: last_end, source: BodySource::File(last) }), BodySource::File(next)) =
+            (self.parts.last_mut(), &source)
+            && let Some(joined) = last.joined(next)
+        {
+            *last = joined;
+            *last_end = end;
+            return;
+        }
+        self.parts.push(Part { end, source });
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        self.parts.last().map_or(0, |part| part.end)
+    }
+
+    /// Whether it has no byte.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The sources in order; none is empty.
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = &BodySource> {
+        self.parts.iter().map(|part| &part.source)
+    }
+
+    /// The bytes of `range`, described. What reaches past the end is cut off.
+    ///
+    /// Cost: O(log parts + parts in the range), one allocation; nothing is read.
+    #[must_use]
+    pub fn range(&self, range: Range<u64>) -> Self {
+        let (from, to) = (range.start, range.end.min(self.len()));
+        let mut cut = Self::new();
+        if from >= to {
+            return cut;
+        }
+        let first = self.parts.partition_point(|part| part.end <= from);
+        for part in self.parts.iter().skip(first) {
+            let part_start = part.end.saturating_sub(part.source.len());
+            if part_start >= to {
+                break;
+            }
+            let start = from.saturating_sub(part_start);
+            let end = to.min(part.end).saturating_sub(part_start);
+            cut.push(part.source.cut(start, end));
+        }
+        cut
+    }
+
+    /// The bytes themselves when all lie in memory in one piece (an empty body counts); what compression needs.
+    pub fn as_memory(&self) -> Option<Bytes> {
+        match self.parts.as_slice() {
+            [] => Some(Bytes::new()),
+            [Part { source: BodySource::Mem(bytes), .. }] => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// Reads the whole body, blocking: for jobs and tests, never on a data-plane core.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] when the body is longer than `limit_bytes`; the system's error, or
+    /// [`io::ErrorKind::UnexpectedEof`] for a file that became shorter.
+    pub fn read_blocking(&self, limit_bytes: usize) -> io::Result<Bytes> {
+        let len = usize::try_from(self.len()).ok().filter(|len| *len <= limit_bytes);
+        let len = len.ok_or(io::ErrorKind::FileTooLarge)?;
+        let mut all = BytesMut::with_capacity(len);
+        for source in self.sources() {
+            match source {
+                BodySource::Mem(bytes) => all.extend_from_slice(bytes),
+                BodySource::File(extent) => {
+                    let start = all.len();
+                    let len = usize::try_from(extent.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+                    all.resize(start.saturating_add(len), 0);
+                    let room = all.get_mut(start..).expect("the buffer was just made longer");
+                    extent.file().file().read_exact_at(room, extent.offset())?;
+                }
+            }
+        }
+        Ok(all.freeze())
+    }
+
+    /// The first file among the sources, if any.
+    pub(crate) fn first_file(&self) -> Option<&FileExtent> {
+        self.sources().find_map(|source| match source {
+            BodySource::File(extent) => Some(extent),
+            BodySource::Mem(_) => None,
+        })
+    }
+
+    /// Gives the sources away, in order.
+    pub(crate) fn into_sources(self) -> impl Iterator<Item = BodySource> {
+        self.parts.into_iter().map(|part| part.source)
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        let mut body = Self::new();
+        body.push(bytes);
+        body
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<FileExtent> for Body {
+    fn from(extent: FileExtent) -> Self {
+        let mut body = Self::new();
+        body.push(extent);
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The one thing a role gives to the server.
+
+use http::Method;
+
+use crate::{reply::Reply, request::Request};
+
+/// What is allowed where the handler does not say otherwise.
+pub const READ_METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
+
+/// Answers requests. One object is shared by all cores; its futures stay on the core of their connection and need
+/// not be `Send`.
+///
+/// The server has already refused what no handler should see (bad framing, control bytes, methods outside
+/// [`Self::allowed_methods`]) and answers `OPTIONS` itself. `HEAD` is handled as `GET`; only the body is left out.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. The future is dropped when the client goes away.
+    fn handle(&self, request: Request) -> impl Future<Output = Reply>;
+
+    /// The class of routes `path` belongs to: the only thing metrics and the access log know about an address.
+    fn route(&self, path: &str) -> RouteClass;
+
+    /// The methods allowed for `path`; others are answered 405 with `Allow`.
+    fn allowed_methods(&self, path: &str) -> &'static [Method] {
+        let _ = path;
+        READ_METHODS
+    }
+
+    /// What the access log may print of `path`; by default nothing, because a path may carry a token.
+    fn logged_path<'a>(&self, path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
+        let _ = path;
+        None
+    }
+}
+
+/// A class of routes, such as `segment` or `playlist`: a short word from a small closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RouteClass(pub &'static str);
+
+impl RouteClass {
+    /// Requests that never reached a handler.
+    pub const REFUSED: Self = Self("refused");
+}
