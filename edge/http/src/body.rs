@@ -128,8 +128,20 @@ impl Body {
     }
 
     /// Gives the sources away, in order.
-    pub(crate) fn into_sources(self) -> impl Iterator<Item = BodySource> {
-        self.parts.into_iter().map(|part| part.source)
+    pub(crate) fn into_sources(self) -> IntoSources {
+        IntoSources(self.parts.into_iter())
+    }
+}
+
+/// The sources of a body, given away in order.
+#[derive(Debug)]
+pub(crate) struct IntoSources(std::vec::IntoIter<Part>);
+
+impl Iterator for IntoSources {
+    type Item = BodySource;
+
+    fn next(&mut self) -> Option<BodySource> {
+        self.0.next().map(|part| part.source)
     }
 }
 

@@ -11,20 +11,31 @@
 
 pub mod body;
 pub mod body_source;
+pub mod coding;
+pub mod compress;
+pub mod conditional;
+pub mod cors;
 pub mod entity;
 pub mod entity_tag;
 pub mod handler;
 pub mod problem;
+pub mod question;
+pub mod range;
 pub mod reply;
 pub mod request;
 pub mod request_id;
+pub mod respond;
 
 pub use body::Body;
 pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceFile};
+pub use compress::{CompressionLimits, Compressor};
+pub use cors::{AllowedOrigins, Cors};
 pub use entity::{Encoding, Entity};
 pub use entity_tag::{EntityTag, EntityTagError};
 pub use handler::{Handler, READ_METHODS, RouteClass};
 pub use problem::Problem;
+pub use question::Question;
 pub use reply::{RawReply, Redirect, Reply};
 pub use request::{ClientAddress, Request, RequestBody, RequestBodyError, Transport};
 pub use request_id::RequestId;
+pub use respond::respond;
