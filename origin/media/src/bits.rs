@@ -83,6 +83,13 @@ impl<'a> BitReader<'a> {
         Self { bytes, at_bit: 0 }
     }
 
+    /// The same place in the same bytes, which now end before byte `end` (if they do not end earlier).
+    #[must_use]
+    pub fn up_to(&self, end: usize) -> Self {
+        let bytes = self.bytes.get(..end).unwrap_or(self.bytes);
+        Self { bytes, at_bit: self.at_bit.min(bytes.len().saturating_mul(8)) }
+    }
+
     /// Bits read so far.
     #[must_use]
     pub const fn position(&self) -> usize {
@@ -221,3 +228,5 @@ pub fn unescape_rbsp(nal: &[u8]) -> Result<Cow<'_, [u8]>, BitsError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod writer;

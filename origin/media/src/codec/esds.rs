@@ -124,7 +124,7 @@ impl EsdsError {
 impl Esds {
     /// Reads the payload of an `esds` box: version, flags, then the ES descriptor. Cost: no allocation.
     pub fn parse(payload: &Bytes) -> Result<Self, EsdsError> {
-        let mut outer = Scope { reader: BitReader::new(payload), end: payload.len() };
+        let mut outer = Scope { reader: BitReader::new(payload) };
         outer.reader.skip(32)?;
         let mut es = outer.find(ES_TAG)?.ok_or(EsdsError::Missing { tag: ES_TAG })?;
         es.skip_es_header()?;
@@ -142,19 +142,18 @@ impl Esds {
     }
 }
 
-/// A reader that stands inside a descriptor which ends at byte `end`.
+/// A reader that stands inside a descriptor and ends with it.
 struct Scope<'a> {
     reader: BitReader<'a>,
-    end: usize,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     const fn at(&self) -> usize {
         self.reader.position() >> 3
     }
 
     const fn left(&self) -> usize {
-        self.end.saturating_sub(self.at())
+        self.reader.remaining() >> 3
     }
 
     /// The next child with `tag`, or `None` if there is none; others are passed over.
@@ -166,9 +165,8 @@ impl<'a> Scope<'a> {
             if len > left {
                 return Err(EsdsError::Overrun { at, len, left });
             }
-            let child = Scope { reader: self.reader.clone(), end: at.saturating_add(len) };
             if found == tag {
-                return Ok(Some(child));
+                return Ok(Some(Self { reader: self.reader.up_to(at.saturating_add(len)) }));
             }
             self.reader.bytes(len)?;
         }

@@ -99,7 +99,8 @@ pub struct SpsInfo {
     pub bit_depth_luma: u8,
     /// Bits a chroma sample, 8 to 16.
     pub bit_depth_chroma: u8,
-    /// Frames a second by the VUI's timing, lowest terms; `None` where not stated. Nominal: sample times decide.
+    /// Frames a second by the VUI's timing, lowest terms; `None` where not stated. In an HEVC sequence of fields,
+    /// fields a second. Nominal: sample times decide.
     pub frame_rate: Option<Ratio>,
     /// Colour by the VUI; `None` where it has no video signal type.
     pub color: Option<Color>,

@@ -224,11 +224,10 @@ fn read_vui(reader: &mut BitReader<'_>, vui: &mut Vui) -> Result<(), BitsError> 
         }
     }
     if reader.flag()? {
+        // A tick is a picture, which is a sample: in a sequence of fields, a field.
         let units = u64::from(reader.u32(32)?);
         let scale = u64::from(reader.u32(32)?);
-        // A tick is a picture; in a sequence of fields a frame takes two.
-        let pictures: u64 = if vui.field_seq { 2 } else { 1 };
-        vui.frame_rate = Ratio::reduced(scale, units.saturating_mul(pictures));
+        vui.frame_rate = Ratio::reduced(scale, units);
     }
     Ok(())
 }
