@@ -1,0 +1,322 @@
+//! CMAF: fragmented MP4 with one track a file (ISO/IEC 23000-19, ISO/IEC 14496-12 §8.8).
+//!
+//! ```text
+//!  init.mp4   ftyp │ moov ┬ mvhd
+//!                         ├ trak … stbl ┬ stsd (the decoder's configuration)
+//!                         │             └ stts stsc stsz stco, all empty
+//!                         └ mvex ─ trex
+//!  42.m4s     moof ┬ mfhd  sequence number           │ mdat  the samples' own bytes, in decode order
+//!                  └ traf ┬ tfhd  defaults           │
+//!                         ├ tfdt  decode time        │
+//!                         └ trun  sizes, and what differs from the defaults
+//! ```
+//!
+//! There is no edit list: times are those of the output timeline (offset included), composition
+//! offsets are signed (`trun` version 1), so the first presented frame is at the same time in every
+//! rendition. `tfdt` is exact: it is the sum of all durations before.
+
+use bytes::Bytes;
+
+use super::boxes::BoxWriter;
+use super::sample_entry;
+use crate::movie::{Track, TrackFormat};
+use crate::sample::{Payload, Sample};
+use crate::slice::{Slice, Slices};
+
+/// The id of the only track of every file we make.
+const TRACK_ID: u32 = 1;
+/// Unity transformation (§8.2.2).
+const UNITY_MATRIX: [i32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
+
+/// Flags of a sample that depends on no other (§8.8.3.1).
+const SYNC_FLAGS: u32 = 0x0200_0000;
+/// Flags of a sample that depends on others and is no sync sample.
+const NON_SYNC_FLAGS: u32 = 0x0101_0000;
+
+/// The init segment of `track`.
+///
+/// Cost: a few hundred bytes; meant to be built once for an open asset.
+pub fn init(track: &Track) -> Bytes {
+    let mut w = BoxWriter::with_capacity(1024);
+    w.nest(b"ftyp", |w| {
+        w.raw(b"iso6");
+        w.u32(0);
+        for brand in [b"iso6", b"cmf2", b"cmfc", b"dash", b"mp41"] {
+            w.raw(brand);
+        }
+    });
+    w.nest(b"moov", |w| {
+        write_mvhd(w, track);
+        w.nest(b"trak", |w| write_trak(w, track));
+        w.nest(b"mvex", |w| {
+            w.full(b"trex", 0, 0, |w| {
+                for value in [TRACK_ID, 1, 0, 0, 0] {
+                    w.u32(value);
+                }
+            });
+        });
+    });
+    w.finish().into()
+}
+
+fn write_mvhd(w: &mut BoxWriter, track: &Track) {
+    w.full(b"mvhd", 0, 0, |w| {
+        w.zeros(8);
+        w.u32(track.timescale.ticks_per_s());
+        w.u32(0);
+        w.u32(0x1_0000);
+        w.u16(0x0100);
+        w.zeros(10);
+        UNITY_MATRIX.into_iter().for_each(|cell| w.i32(cell));
+        w.zeros(24);
+        w.u32(TRACK_ID + 1);
+    });
+}
+
+fn write_trak(w: &mut BoxWriter, track: &Track) {
+    // Enabled, in the movie, in the preview.
+    w.full(b"tkhd", 0, 7, |w| {
+        w.zeros(8);
+        w.u32(TRACK_ID);
+        w.zeros(4 + 4 + 8 + 2 + 2);
+        let (volume, matrix, width, height) = match &track.format {
+            TrackFormat::Video(video) => {
+                let (h, v) = video.pixel_aspect;
+                let wide = (u64::from(video.width) << 16) * u64::from(h) / u64::from(v.max(1));
+                let width = u32::try_from(wide).unwrap_or_else(|_| u32::from(video.width) << 16);
+                (0, video.matrix, width, u32::from(video.height) << 16)
+            }
+            TrackFormat::Audio(_) => (0x0100, UNITY_MATRIX, 0, 0),
+        };
+        w.u16(volume);
+        w.u16(0);
+        matrix.into_iter().for_each(|cell| w.i32(cell));
+        w.u32(width);
+        w.u32(height);
+    });
+    w.nest(b"mdia", |w| {
+        w.full(b"mdhd", 0, 0, |w| {
+            w.zeros(8);
+            w.u32(track.timescale.ticks_per_s());
+            w.u32(0);
+            w.u16(packed_language(&track.language));
+            w.u16(0);
+        });
+        let (handler, name): (&[u8; 4], &[u8]) = match &track.format {
+            TrackFormat::Video(_) => (b"vide", b"video\0"),
+            TrackFormat::Audio(_) => (b"soun", b"audio\0"),
+        };
+        w.full(b"hdlr", 0, 0, |w| {
+            w.u32(0);
+            w.raw(handler);
+            w.zeros(12);
+            w.raw(name);
+        });
+        w.nest(b"minf", |w| write_minf(w, track));
+    });
+}
+
+fn write_minf(w: &mut BoxWriter, track: &Track) {
+    match &track.format {
+        TrackFormat::Video(_) => w.full(b"vmhd", 0, 1, |w| w.zeros(8)),
+        TrackFormat::Audio(_) => w.full(b"smhd", 0, 0, |w| w.zeros(4)),
+    }
+    w.nest(b"dinf", |w| {
+        w.full(b"dref", 0, 0, |w| {
+            w.u32(1);
+            w.full(b"url ", 0, 1, |_| {});
+        });
+    });
+    w.nest(b"stbl", |w| {
+        w.full(b"stsd", 0, 0, |w| {
+            w.u32(1);
+            sample_entry::write(w, track);
+        });
+        for table in [b"stts", b"stsc", b"stco"] {
+            w.full(table, 0, 0, |w| w.u32(0));
+        }
+        w.full(b"stsz", 0, 0, |w| w.zeros(8));
+    });
+}
+
+/// Three letters in five bits each (§8.4.2.3); `und` for what has no such code.
+fn packed_language(language: &str) -> u16 {
+    let letters = match language.as_bytes() {
+        letters @ [_, _, _] if letters.iter().all(u8::is_ascii_lowercase) => letters,
+        _ => b"und",
+    };
+    letters.iter().fold(0, |code, letter| (code << 5) | u16::from(letter - 0x60))
+}
+
+/// A media segment of one fragment: `samples` in decode order, numbered `sequence` (from 1).
+///
+/// The header is some 20 bytes and 4 to 16 a sample; the payloads follow as they are.
+///
+/// Cost: O(samples); no payload is touched.
+pub fn segment<D: Payload>(sequence: u32, samples: impl Iterator<Item = Sample<D>> + Clone) -> Slices {
+    let facts = Facts::of(samples.clone());
+    let mut w = BoxWriter::with_capacity(128 + facts.count * facts.entry_bytes());
+    let mut data_offset = 0;
+    w.nest(b"moof", |w| {
+        w.full(b"mfhd", 0, 0, |w| w.u32(sequence));
+        w.nest(b"traf", |w| {
+            write_tfhd(w, &facts);
+            w.full(b"tfdt", 1, 0, |w| w.u64(u64::try_from(facts.decode_time).unwrap_or(0)));
+            data_offset = write_trun(w, &facts, samples.clone());
+        });
+    });
+    let mdat_size = facts.bytes + 8;
+    let header_end = w.position();
+    if let Ok(size) = u32::try_from(mdat_size) {
+        w.u32(size);
+        w.raw(b"mdat");
+    } else {
+        w.u32(1);
+        w.raw(b"mdat");
+        w.u64(facts.bytes + 16);
+    }
+    let payload = u32::try_from(w.position()).expect("headers stay below 4 GiB");
+    debug_assert!(w.position() > header_end, "the data starts after the mdat header");
+    w.set_u32(data_offset, payload);
+    let mut body = Slices::from(Bytes::from(w.finish()));
+    for sample in samples {
+        sample.payload.push_to(&mut body);
+    }
+    body
+}
+
+/// Bytes that [`segment`] takes before the payload, for bandwidth figures: an upper bound.
+pub const fn header_bytes(samples: usize) -> u64 {
+    128 + 16 * samples as u64
+}
+
+/// What all samples of a fragment have in common.
+struct Facts {
+    count: usize,
+    bytes: u64,
+    decode_time: i64,
+    /// The duration of every sample, if it is the same.
+    duration: Option<u32>,
+    /// Flags of every sample but perhaps the first, if they are the same.
+    flags: Option<u32>,
+    first_flags: u32,
+    has_composition: bool,
+}
+
+impl Facts {
+    fn of<D: Payload>(samples: impl Iterator<Item = Sample<D>> + Clone) -> Self {
+        let first = samples.clone().next();
+        let mut facts = Self {
+            count: 0,
+            bytes: 0,
+            decode_time: first.as_ref().map_or(0, |sample| sample.dts),
+            duration: first.as_ref().map(|sample| sample.duration),
+            flags: None,
+            first_flags: first.as_ref().map_or(SYNC_FLAGS, |sample| flags(sample.sync)),
+            has_composition: false,
+        };
+        let mut rest: Option<u32> = None;
+        let mut mixed = false;
+        for sample in samples {
+            let of_sample = flags(sample.sync);
+            if facts.count > 0 {
+                mixed |= rest.is_some_and(|flags| flags != of_sample);
+                rest = Some(of_sample);
+            }
+            facts.duration = facts.duration.filter(|duration| *duration == sample.duration);
+            facts.has_composition |= sample.composition_offset != 0;
+            facts.bytes += sample.payload.len();
+            facts.count += 1;
+        }
+        facts.flags = if mixed { None } else { Some(rest.unwrap_or(facts.first_flags)) };
+        facts
+    }
+
+    const fn entry_bytes(&self) -> usize {
+        let duration = if self.duration.is_some() { 0 } else { 4 };
+        let flags = if self.flags.is_some() { 0 } else { 4 };
+        4 + duration + flags + if self.has_composition { 4 } else { 0 }
+    }
+}
+
+const fn flags(sync: bool) -> u32 {
+    if sync { SYNC_FLAGS } else { NON_SYNC_FLAGS }
+}
+
+/// `tfhd` (§8.8.7): default-base-is-moof, and the defaults there are.
+fn write_tfhd(w: &mut BoxWriter, facts: &Facts) {
+    let mut present = 0x02_0000;
+    if facts.duration.is_some() {
+        present |= 0x08;
+    }
+    if facts.flags.is_some() {
+        present |= 0x20;
+    }
+    w.full(b"tfhd", 0, present, |w| {
+        w.u32(TRACK_ID);
+        facts.duration.into_iter().for_each(|duration| w.u32(duration));
+        facts.flags.into_iter().for_each(|flags| w.u32(flags));
+    });
+}
+
+/// `trun` (§8.8.8), version 1: returns where its data offset stands.
+fn write_trun<D: Payload>(
+    w: &mut BoxWriter,
+    facts: &Facts,
+    samples: impl Iterator<Item = Sample<D>>,
+) -> usize {
+    let first_differs = facts.flags.is_some_and(|flags| flags != facts.first_flags);
+    // Data offset and sizes are always there.
+    let mut present = 0x001 | 0x200;
+    for (bit, needed) in [
+        (0x004, first_differs),
+        (0x100, facts.duration.is_none()),
+        (0x400, facts.flags.is_none()),
+        (0x800, facts.has_composition),
+    ] {
+        if needed {
+            present |= bit;
+        }
+    }
+    let mut data_offset = 0;
+    w.full(b"trun", 1, present, |w| {
+        w.u32(u32::try_from(facts.count).unwrap_or(u32::MAX));
+        data_offset = w.position();
+        w.u32(0);
+        if first_differs {
+            w.u32(facts.first_flags);
+        }
+        for sample in samples {
+            if facts.duration.is_none() {
+                w.u32(sample.duration);
+            }
+            w.u32(u32::try_from(sample.payload.len()).unwrap_or(u32::MAX));
+            if facts.flags.is_none() {
+                w.u32(flags(sample.sync));
+            }
+            if facts.has_composition {
+                w.i32(sample.composition_offset);
+            }
+        }
+    });
+    data_offset
+}
+
+/// A trick-play segment: one sync sample, presented at `pts` for `duration` ticks.
+pub fn key_frame<D: Payload + Clone>(sequence: u32, sample: &Sample<D>, pts: i64, duration: u32) -> Slices {
+    let shown =
+        Sample { dts: pts, duration, composition_offset: 0, sync: true, payload: sample.payload.clone() };
+    segment(sequence, std::iter::once(shown))
+}
+
+/// The whole body in memory, for bodies that hold no extents (init segments, tests).
+pub fn in_memory(body: &Slices) -> Option<Bytes> {
+    let mut parts = body.iter();
+    match (parts.next(), parts.next()) {
+        (Some(Slice::Mem(bytes)), None) => Some(bytes.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The revision: the name of an asset's content, in every URL below its entry playlist.
+//!
+//! It is a hash of all that decides the bytes we serve: the format version, the cutting policy, and
+//! for each track its configuration and the columns of its samples (sizes, times, sync). It does not
+//! depend on where the samples lie in the file, on its path, name or times; so two copies, or a copy
+//! laid out anew, have one revision, on every machine.
+//!
+//! Text form: the format version, a dot, and 16 letters of base 32 (80 bits of SHA-256), as
+//! `1.k3jw8fq2v0xz7m4c`; safe in a URL path.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::column::Column;
+use crate::movie::{Movie, SyncSamples, Track, TrackFormat};
+use crate::package::cmaf;
+use crate::plan::Policy;
+use crate::timeline::Timeline;
+
+/// Version of everything that turns the same source into bytes: plan, packagers, playlists.
+/// Raise it with any change of output; the version before stays served for a day.
+pub const FORMAT_VERSION: u16 = 1;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const LETTERS: usize = 16;
+
+/// The name of an immutable edition of an asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Revision {
+    format_version: u16,
+    letters: [u8; LETTERS],
+}
+
+/// Text that is no revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a revision: a version, a dot and 16 letters of base 32 are expected")]
+pub struct RevisionError;
+
+impl Revision {
+    /// The revision of what `timeline` shows, cut by `policy`.
+    ///
+    /// Cost: one pass over the columns: some 5 ms for a two-hour film.
+    pub fn of(timeline: &Timeline, policy: Policy) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(FORMAT_VERSION.to_le_bytes());
+        hash.update(policy.cut_from_ms.to_le_bytes());
+        for clip in timeline.clips() {
+            hash_movie(&mut hash, &clip.movie);
+            for part in &clip.tracks {
+                for bound in [part.samples.start, part.samples.end] {
+                    hash.update((bound as u64).to_le_bytes());
+                }
+                hash.update(part.shift.to_le_bytes());
+            }
+        }
+        let digest = hash.finalize();
+        let mut letters = [b'0'; LETTERS];
+        let mut bits = 0u32;
+        let mut held = 0u32;
+        let mut bytes = digest.iter();
+        for letter in &mut letters {
+            while held < 5 {
+                bits = (bits << 8) | u32::from(*bytes.next().unwrap_or(&0));
+                held += 8;
+            }
+            held -= 5;
+            let five = usize::try_from((bits >> held) & 31).unwrap_or(0);
+            *letter = ALPHABET.get(five).copied().unwrap_or(b'0');
+            bits &= (1 << held) - 1;
+        }
+        Self { format_version: FORMAT_VERSION, letters }
+    }
+
+    /// The format version it was made by.
+    pub const fn format_version(&self) -> u16 {
+        self.format_version
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.", self.format_version)?;
+        self.letters.iter().try_for_each(|letter| write!(f, "{}", char::from(*letter)))
+    }
+}
+
+impl FromStr for Revision {
+    type Err = RevisionError;
+
+    fn from_str(text: &str) -> Result<Self, RevisionError> {
+        let (version, letters) = text.split_once('.').ok_or(RevisionError)?;
+        let format_version: u16 = version.parse().map_err(|_| RevisionError)?;
+        let letters: [u8; LETTERS] = letters.as_bytes().try_into().map_err(|_| RevisionError)?;
+        let canonical = letters.iter().all(|letter| ALPHABET.contains(letter));
+        // One revision has one text: no leading zeros, no sign.
+        if !canonical || format_version.to_string() != version {
+            return Err(RevisionError);
+        }
+        Ok(Self { format_version, letters })
+    }
+}
+
+fn hash_movie(hash: &mut Sha256, movie: &Movie) {
+    hash.update((movie.tracks.len() as u64).to_le_bytes());
+    for track in &movie.tracks {
+        hash_track(hash, track);
+    }
+}
+
+fn hash_track(hash: &mut Sha256, track: &Track) {
+    // The init segment holds all that is served of the configuration; language and colour are in
+    // playlists besides.
+    let init = cmaf::init(track);
+    hash.update((init.len() as u64).to_le_bytes());
+    hash.update(&init);
+    hash.update((track.language.len() as u64).to_le_bytes());
+    hash.update(&track.language);
+    if let TrackFormat::Video(video) = &track.format {
+        hash.update(format!("{:?}", video.color));
+    }
+    hash.update([u8::from(track.enabled)]);
+    let samples = &track.samples;
+    for column in samples.content_columns() {
+        hash_column(hash, column);
+    }
+    match samples.sync() {
+        SyncSamples::All => hash.update(u64::MAX.to_le_bytes()),
+        SyncSamples::Listed(list) => {
+            hash.update((list.len() as u64).to_le_bytes());
+            list.iter().for_each(|sync| hash.update(sync.to_le_bytes()));
+        }
+    }
+}
+
+/// Hashes runs of equal values, so that a constant column costs nothing, in pieces of some size.
+fn hash_column(hash: &mut Sha256, column: &Column) {
+    const PIECE: usize = 4096;
+    let mut piece = Vec::with_capacity(PIECE + 16);
+    let mut run: Option<(u64, u64)> = None;
+    let mut write = |piece: &mut Vec<u8>, (value, count): (u64, u64)| {
+        piece.extend_from_slice(&value.to_le_bytes());
+        piece.extend_from_slice(&count.to_le_bytes());
+        if piece.len() >= PIECE {
+            hash.update(&piece);
+            piece.clear();
+        }
+    };
+    for value in column.iter_from(0) {
+        match &mut run {
+            Some((same, count)) if *same == value => *count += 1,
+            _ => {
+                if let Some(done) = run.replace((value, 1)) {
+                    write(&mut piece, done);
+                }
+            }
+        }
+    }
+    if let Some(done) = run {
+        write(&mut piece, done);
+    }
+    hash.update((column.len() as u64).to_le_bytes());
+    hash.update(&piece);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trips_and_is_canonical() {
+        let text = "1.0123456789abcdef";
+        assert_eq!(text.parse::<Revision>().map(|revision| revision.to_string()), Ok(text.to_owned()));
+        for bad in [
+            "",
+            "1",
+            "1.",
+            "01.0123456789abcdef",
+            "+1.0123456789abcdef",
+            "1.0123456789abcdeu",
+            "1.0123456789ABCDEF",
+            "70000.0123456789abcdef",
+        ] {
+            assert_eq!(bad.parse::<Revision>(), Err(RevisionError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! One coded frame: its times, its flags, and its payload, read or not.
+
+use bytes::Bytes;
+
+use crate::slice::{Extent, Slice, Slices};
+
+/// One sample of a track (ISO/IEC 14496-12 §3.1.12) with a payload of kind `D`:
+/// `Sample<Extent>` is still in its source (VOD), `Sample<Bytes>` was read (live, encryption).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample<D> {
+    /// Decode time in ticks of the track, on the output timeline (offset included).
+    pub dts: i64,
+    /// Time to the next sample's decode time, in ticks.
+    pub duration: u32,
+    /// Presentation time less decode time, in ticks; may be negative.
+    pub composition_offset: i32,
+    /// Whether decoding can start here.
+    pub sync: bool,
+    /// The coded bytes.
+    pub payload: D,
+}
+
+impl<D> Sample<D> {
+    /// Presentation time in ticks.
+    pub fn pts(&self) -> i64 {
+        self.dts.saturating_add(i64::from(self.composition_offset))
+    }
+}
+
+/// What a packager needs to know of a payload: how long it is, and how to put it into a body.
+pub trait Payload {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Appends the payload to `body` without copying it.
+    fn push_to(&self, body: &mut Slices);
+}
+
+impl Payload for Extent {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn push_to(&self, body: &mut Slices) {
+        body.push(Slice::Extent(*self));
+    }
+}
+
+impl Payload for Bytes {
+    fn len(&self) -> u64 {
+        Self::len(self) as u64
+    }
+
+    fn push_to(&self, body: &mut Slices) {
+        body.push(Slice::Mem(self.clone()));
+    }
+}

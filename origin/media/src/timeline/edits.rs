@@ -1,0 +1,79 @@
+//! Edit lists as a list of media edits, one a clip.
+
+use super::TimelineError;
+use crate::movie::{Movie, Track};
+use crate::time::Timescale;
+
+/// Rate 1.0 as 16.16 fixed point.
+const NORMAL_RATE: i32 = 0x1_0000;
+/// Two tracks' edits belong to one clip when their durations differ by no more.
+const STEP_SLACK_MS: i64 = 100;
+
+/// One edit that shows media, with the empty time before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MediaEdit {
+    /// Empty time before it, in movie ticks.
+    pub(super) lead: i64,
+    /// Media time shown first, in ticks of the track.
+    pub(super) media_time: i64,
+    /// Media time it ends at; `None` is the end of the media.
+    pub(super) media_end: Option<i64>,
+    /// How long it is shown, in movie ticks.
+    pub(super) duration: i64,
+}
+
+/// The edits of `track`; one that shows everything when there is no list.
+pub(super) fn media_edits(track: &Track, movie: Timescale) -> Result<Vec<MediaEdit>, TimelineError> {
+    let unsupported = |reason| TimelineError::Edits { track: track.id, reason };
+    let whole = track.timescale.rescale(track.samples.total_duration(), movie);
+    let mut edits: Vec<MediaEdit> = Vec::new();
+    let mut lead = 0i64;
+    for edit in &track.edits {
+        let duration = i64::try_from(edit.duration).unwrap_or(i64::MAX >> 1).min(i64::MAX >> 1);
+        let Some(media_time) = edit.media_time else {
+            lead = lead.saturating_add(duration);
+            continue;
+        };
+        if edit.rate != NORMAL_RATE {
+            return Err(unsupported("changes the speed or holds a frame"));
+        }
+        if lead > 0 && !edits.is_empty() {
+            return Err(unsupported("has a pause in the middle"));
+        }
+        // A duration of zero means «all of it» (§8.6.6.1 for fragments; written by some for whole files).
+        let span = if duration == 0 { whole } else { duration };
+        let length = movie.rescale(span, track.timescale);
+        let media_end = (duration != 0).then(|| media_time.saturating_add(length));
+        match edits.last_mut() {
+            Some(last) if last.media_end.is_some_and(|end| (end - media_time).abs() <= 1) => {
+                last.media_end = media_end;
+                last.duration = last.duration.saturating_add(span);
+            }
+            _ => edits.push(MediaEdit { lead, media_time, media_end, duration: span }),
+        }
+        lead = 0;
+    }
+    if edits.is_empty() {
+        edits.push(MediaEdit { lead: 0, media_time: 0, media_end: None, duration: whole });
+    }
+    Ok(edits)
+}
+
+/// How many clips the lists make: all tracks must step together.
+pub(super) fn common_count(movie: &Movie, edits: &[Vec<MediaEdit>]) -> Result<usize, TimelineError> {
+    let count = edits.iter().map(Vec::len).max().unwrap_or(0);
+    if count <= 1 {
+        return Ok(count);
+    }
+    let slack = Timescale::new(1000).expect("not zero").rescale(STEP_SLACK_MS, movie.timescale).max(1);
+    let Some(model) = edits.first() else { return Ok(0) };
+    for (track, of_track) in movie.tracks.iter().zip(edits) {
+        let in_step = of_track.len() == model.len()
+            && of_track.iter().zip(model).all(|(one, other)| (one.duration - other.duration).abs() <= slack);
+        if !in_step {
+            let reason = "has several parts that differ from the other tracks'";
+            return Err(TimelineError::Edits { track: track.id, reason });
+        }
+    }
+    Ok(count)
+}
