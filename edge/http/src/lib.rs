@@ -9,22 +9,38 @@
 //! A [`Handler`] turns a [`Request`] into a [`Reply`], most often an [`Entity`]: a representation whose [`Body`] is
 //! a list of [`BodySource`]s that nobody has read yet. Everything HTTP then follows from the description.
 
+mod access_log;
+mod activity;
+mod admission;
 pub mod body;
 pub mod body_source;
+mod buffer_pool;
+pub mod client_address;
 pub mod coding;
 pub mod compress;
 pub mod conditional;
+mod connection_count;
 pub mod cors;
 pub mod entity;
 pub mod entity_tag;
+mod frames;
 pub mod handler;
+pub mod limits;
+mod listen;
+pub mod metrics;
+pub mod networks;
+pub mod ops;
 pub mod problem;
+pub mod proxy_protocol;
 pub mod question;
 pub mod range;
 pub mod reply;
 pub mod request;
 pub mod request_id;
 pub mod respond;
+pub mod server;
+mod socket;
+mod tls;
 
 pub use body::Body;
 pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceFile};
@@ -32,10 +48,18 @@ pub use compress::{CompressionLimits, Compressor};
 pub use cors::{AllowedOrigins, Cors};
 pub use entity::{Encoding, Entity};
 pub use entity_tag::{EntityTag, EntityTagError};
+pub use frames::FrameError;
 pub use handler::{Handler, READ_METHODS, RouteClass};
+pub use limits::Limits;
+pub use listen::Listener;
+pub use metrics::HttpMetrics;
+pub use networks::{Network, NetworkError, Networks};
+pub use ops::Readiness;
 pub use problem::Problem;
 pub use question::Question;
 pub use reply::{RawReply, Redirect, Reply};
 pub use request::{ClientAddress, Request, RequestBody, RequestBodyError, Transport};
 pub use request_id::RequestId;
 pub use respond::respond;
+pub use server::{DrainReport, Server, ServerConfig, StartError};
+pub use tls::{TlsError, TlsFiles};

@@ -83,6 +83,12 @@ impl From<Problem> for Reply {
     }
 }
 
+impl From<Box<Problem>> for Reply {
+    fn from(problem: Box<Problem>) -> Self {
+        Self::Problem(problem)
+    }
+}
+
 impl From<Redirect> for Reply {
     fn from(redirect: Redirect) -> Self {
         Self::Redirect(redirect)

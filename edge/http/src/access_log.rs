@@ -1,0 +1,145 @@
+//! One exchange of request and response, from the head to the last byte; one log line and one count at its end.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::IpAddr,
+    rc::Rc,
+    time::Instant,
+};
+
+use http::{Method, StatusCode};
+
+use crate::{
+    activity::Activity, frames::FrameError, handler::RouteClass, metrics::HttpMetrics, request::Transport,
+    request_id::RequestId,
+};
+
+/// Where exchanges are reported, and by which clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Observer {
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) monotonic: fn() -> Instant,
+}
+
+/// What is known of a request when it begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) id: RequestId,
+    pub(crate) method: Method,
+    pub(crate) client: IpAddr,
+    pub(crate) transport: Transport,
+}
+
+/// An exchange under way. Dropping it ends it: after the last byte, or when the client has gone away.
+pub(crate) struct Exchange {
+    observer: Observer,
+    activity: Rc<Activity>,
+    beginning: Beginning,
+    started: Instant,
+    route: Cell<RouteClass>,
+    path: RefCell<Option<String>>,
+    status: Cell<Option<StatusCode>>,
+    /// Length of the body, once it is being sent.
+    promised: Cell<Option<u64>>,
+    sent: Cell<u64>,
+    failure: Cell<Option<&'static str>>,
+}
+
+impl Exchange {
+    pub(crate) fn begin(observer: Observer, activity: Rc<Activity>, beginning: Beginning) -> Self {
+        activity.request_began();
+        observer.metrics.in_flight.inc();
+        Self {
+            started: (observer.monotonic)(),
+            observer,
+            activity,
+            beginning,
+            route: Cell::new(RouteClass::REFUSED),
+            path: RefCell::default(),
+            status: Cell::new(None),
+            promised: Cell::new(None),
+            sent: Cell::new(0),
+            failure: Cell::new(None),
+        }
+    }
+
+    /// The handler said what class of route it is and what of the path may be logged.
+    pub(crate) fn routed(&self, route: RouteClass, path: Option<String>) {
+        self.route.set(route);
+        *self.path.borrow_mut() = path;
+    }
+
+    pub(crate) fn answered(&self, status: StatusCode) {
+        self.status.set(Some(status));
+    }
+
+    pub(crate) fn begin_body(&self, len: u64) {
+        self.promised.set(Some(len));
+        self.activity.body_began((self.observer.monotonic)());
+    }
+
+    /// `len` bytes of the body were handed to the transport.
+    pub(crate) fn sent(&self, len: u64) {
+        self.sent.set(self.sent.get().saturating_add(len));
+        self.activity.frame_sent((self.observer.monotonic)());
+    }
+
+    pub(crate) fn spilled_to_disk(&self) {
+        self.observer.metrics.disk_reads.inc();
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.observer.metrics.panics.inc();
+        tracing::error!(request_id = %self.beginning.id, "a handler panicked: this is a bug");
+    }
+
+    pub(crate) fn fail(&self, error: &FrameError) {
+        self.failure.set(Some(error.reason()));
+        tracing::error!(
+            request_id = %self.beginning.id,
+            error = error as &dyn std::error::Error,
+            "the body was broken off"
+        );
+    }
+
+    /// How it ended, in a word.
+    fn outcome(&self) -> &'static str {
+        match (self.failure.get(), self.promised.get()) {
+            (Some(reason), _) => reason,
+            (None, Some(promised)) if self.sent.get() >= promised => "complete",
+            _ => "client_gone",
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = (self.observer.monotonic)();
+        self.activity.request_ended(self.promised.get().is_some(), now);
+        let (route, status, outcome) = (self.route.get(), self.status.get(), self.outcome());
+        let duration = now.saturating_duration_since(self.started);
+        let Beginning { id, method, client, transport } = &self.beginning;
+
+        let metrics = &self.observer.metrics;
+        metrics.in_flight.dec();
+        metrics.finished(route, method, status, *transport);
+        metrics.durations.with_label_values(&[route.0]).observe(duration.as_secs_f64());
+        metrics.response_bytes.with_label_values(&[route.0]).inc_by(self.sent.get());
+        if outcome != "complete" {
+            metrics.broken_bodies.with_label_values(&[outcome]).inc();
+        }
+        tracing::info!(
+            target: "rillcast::access",
+            request_id = %id,
+            %method,
+            route = route.0,
+            path = self.path.get_mut().as_deref(),
+            status = status.map_or(0, |status| status.as_u16()),
+            bytes = self.sent.get(),
+            duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            %client,
+            transport = transport.as_str(),
+            outcome,
+        );
+    }
+}

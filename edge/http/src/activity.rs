@@ -1,0 +1,241 @@
+//! What a connection has done lately, and when that becomes too little.
+//!
+//! One driver asks [`Activity::verdict`] now and then; the socket, the requests and their bodies write into it. All
+//! live on one core, so there is no lock. Time is passed in.
+//!
+//! Invariant the driver relies on: a condition that begins at `t` never expires before `t` plus the smallest limit,
+//! so looking again after that long misses nothing.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use crate::limits::Limits;
+
+/// The state of one connection, by time.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// Streams of HTTP/2 come and go on one connection: bytes read there say nothing about a head.
+    is_http2: Cell<bool>,
+    /// Requests whose head is complete and whose body is not finished.
+    in_flight: Cell<usize>,
+    /// Of those, the ones whose response body is being sent.
+    sending: Cell<usize>,
+    /// When the first byte of an incomplete head came.
+    head_since: Cell<Option<Instant>>,
+    /// When the last request ended.
+    idle_since: Cell<Instant>,
+    /// Since when the socket takes nothing although we have something.
+    blocked_since: Cell<Option<Instant>>,
+    /// When a body was last asked for a frame.
+    frame_at: Cell<Instant>,
+    /// When we asked the connection to close.
+    closing_since: Cell<Option<Instant>>,
+}
+
+/// What is to be done with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing before this time.
+    LookAgain(Instant),
+    /// It has no request: ask it to close.
+    Idle,
+    /// Drop it; the word says why.
+    Drop(&'static str),
+}
+
+impl Activity {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            is_http2: Cell::new(false),
+            in_flight: Cell::new(0),
+            sending: Cell::new(0),
+            head_since: Cell::new(Some(now)),
+            idle_since: Cell::new(now),
+            blocked_since: Cell::new(None),
+            frame_at: Cell::new(now),
+            closing_since: Cell::new(None),
+        }
+    }
+
+    /// The protocol is known and its first request is awaited.
+    pub(crate) fn begin_http(&self, is_http2: bool, now: Instant) {
+        self.is_http2.set(is_http2);
+        self.idle_since.set(now);
+        self.head_since.set((!is_http2).then_some(now));
+    }
+
+    /// The socket gave bytes.
+    pub(crate) fn bytes_read(&self, now: Instant) {
+        if !self.is_http2.get() && self.in_flight.get() == 0 && self.head_since.get().is_none() {
+            self.head_since.set(Some(now));
+        }
+    }
+
+    /// The socket took bytes.
+    pub(crate) fn bytes_taken(&self) {
+        self.blocked_since.set(None);
+    }
+
+    /// The socket would not take bytes.
+    pub(crate) fn write_blocked(&self, now: Instant) {
+        if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(now));
+        }
+    }
+
+    pub(crate) fn request_began(&self) {
+        self.head_since.set(None);
+        self.in_flight.set(self.in_flight.get().saturating_add(1));
+    }
+
+    pub(crate) fn body_began(&self, now: Instant) {
+        self.sending.set(self.sending.get().saturating_add(1));
+        self.frame_at.set(now);
+    }
+
+    pub(crate) fn frame_sent(&self, now: Instant) {
+        self.frame_at.set(now);
+    }
+
+    pub(crate) fn request_ended(&self, was_sending: bool, now: Instant) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        if was_sending {
+            self.sending.set(self.sending.get().saturating_sub(1));
+        }
+        self.idle_since.set(now);
+        self.frame_at.set(now);
+    }
+
+    pub(crate) fn closing(&self, now: Instant) {
+        if self.closing_since.get().is_none() {
+            self.closing_since.set(Some(now));
+        }
+    }
+
+    /// Whether something has lasted too long, or when to look again.
+    pub(crate) fn verdict(&self, limits: &Limits, now: Instant) -> Verdict {
+        let is_resting = self.in_flight.get() == 0 && self.blocked_since.get().is_none();
+        let stalled_stream = self.is_http2.get() && self.sending.get() > 0;
+        let closing = self.closing_since.get().filter(|_| is_resting);
+        let idle = (is_resting && self.head_since.get().is_none() && closing.is_none())
+            .then(|| self.idle_since.get());
+        let watched = [
+            (self.head_since.get(), limits.header_time, Verdict::Drop("slow_head")),
+            (self.blocked_since.get(), limits.send_stall_time, Verdict::Drop("stalled")),
+            (stalled_stream.then(|| self.frame_at.get()), limits.send_stall_time, Verdict::Drop("stalled")),
+            (closing, limits.send_stall_time, Verdict::Drop("slow_close")),
+            (idle, limits.idle_time, Verdict::Idle),
+        ];
+        let mut look_again = now.checked_add(shortest(limits)).unwrap_or(now);
+        for (since, limit, verdict) in watched {
+            let Some(until) = since.and_then(|since| since.checked_add(limit)) else { continue };
+            if until <= now {
+                return verdict;
+            }
+            look_again = look_again.min(until);
+        }
+        Verdict::LookAgain(look_again)
+    }
+}
+
+/// The smallest limit; at least a millisecond, so that a limit of zero does not spin.
+fn shortest(limits: &Limits) -> Duration {
+    let least = limits.header_time.min(limits.send_stall_time).min(limits.idle_time);
+    least.max(Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A script of what happens at which second, and what the verdict is at the end.
+    struct Script {
+        start: Instant,
+        activity: Activity,
+    }
+
+    impl Script {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an instant can only be made by the clock; any will do"
+        )]
+        fn new(is_http2: bool) -> Self {
+            let start = Instant::now();
+            let activity = Activity::new(start);
+            activity.begin_http(is_http2, start);
+            Self { start, activity }
+        }
+
+        fn at(&self, second: u64) -> Instant {
+            self.start + Duration::from_secs(second)
+        }
+
+        fn verdict(&self, second: u64) -> Option<Verdict> {
+            let limits = Limits {
+                header_time: Duration::from_secs(10),
+                idle_time: Duration::from_secs(60),
+                send_stall_time: Duration::from_secs(30),
+                ..Limits::default()
+            };
+            let verdict = self.activity.verdict(&limits, self.at(second));
+            (!matches!(verdict, Verdict::LookAgain(_))).then_some(verdict)
+        }
+    }
+
+    #[test]
+    fn a_head_has_its_time_from_the_start_and_from_its_first_byte() {
+        let script = Script::new(false);
+        assert_eq!(script.verdict(9), None);
+        assert_eq!(script.verdict(10), Some(Verdict::Drop("slow_head")));
+        script.activity.request_began();
+        script.activity.request_ended(false, script.at(20));
+        assert_eq!(script.verdict(40), None);
+        script.activity.bytes_read(script.at(41));
+        script.activity.bytes_read(script.at(50)); // A byte now and then does not prolong it.
+        assert_eq!(script.verdict(50), None);
+        assert_eq!(script.verdict(51), Some(Verdict::Drop("slow_head")));
+    }
+
+    #[test]
+    fn a_connection_without_requests_is_idle_after_its_time() {
+        for is_http2 in [false, true] {
+            let script = Script::new(is_http2);
+            script.activity.request_began();
+            assert_eq!(script.verdict(1000), None, "a handler may hold a request");
+            script.activity.request_ended(false, script.at(1000));
+            assert_eq!(script.verdict(1059), None);
+            assert_eq!(script.verdict(1060), Some(Verdict::Idle));
+            script.activity.closing(script.at(1060));
+            assert_eq!(script.verdict(1089), None);
+            assert_eq!(script.verdict(1090), Some(Verdict::Drop("slow_close")));
+        }
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_dropped_and_one_that_takes_little_is_not() {
+        let script = Script::new(false);
+        script.activity.request_began();
+        script.activity.body_began(script.at(0));
+        script.activity.write_blocked(script.at(1));
+        script.activity.bytes_taken();
+        script.activity.write_blocked(script.at(20));
+        script.activity.write_blocked(script.at(40)); // Still the same wait.
+        assert_eq!(script.verdict(49), None);
+        assert_eq!(script.verdict(50), Some(Verdict::Drop("stalled")));
+    }
+
+    #[test]
+    fn http2_counts_frames_and_not_the_bytes_of_pings() {
+        let script = Script::new(true);
+        script.activity.request_began();
+        script.activity.body_began(script.at(0));
+        script.activity.frame_sent(script.at(5));
+        script.activity.bytes_taken();
+        assert_eq!(script.verdict(34), None);
+        assert_eq!(script.verdict(35), Some(Verdict::Drop("stalled")));
+        script.activity.request_ended(true, script.at(36));
+        assert_eq!(script.verdict(90), None);
+    }
+}

@@ -1,0 +1,136 @@
+//! Which address a request really comes from (RFC 7239, and `X-Forwarded-For` as everyone writes it).
+//!
+//! Only a peer from a configured network is believed, and only about the hop before it: the list is read from its
+//! right end, and the first address that is not itself trusted is the client. What a client writes into the header
+//! stands further left and is never reached.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::{HeaderMap, HeaderName, header};
+
+use crate::{networks::Networks, request::ClientAddress};
+
+/// Most hops that are read from the right end of the list.
+pub const HOPS_MAX: usize = 32;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The client of a request from `peer`. `Forwarded` counts before `X-Forwarded-For`; an unreadable or hidden hop
+/// ends the walk at the last address somebody trusted has vouched for.
+pub fn resolve(peer: SocketAddr, headers: &HeaderMap, trusted: &Networks) -> ClientAddress {
+    let mut ip = peer.ip().to_canonical();
+    if trusted.contains(ip) {
+        let standard = headers.contains_key(header::FORWARDED);
+        let name = if standard { header::FORWARDED } else { X_FORWARDED_FOR };
+        for hop in hops_from_right(headers, &name).take(HOPS_MAX) {
+            let Some(next) = (if standard { forwarded_for(hop) } else { node_ip(hop) }) else { break };
+            ip = next;
+            if !trusted.contains(ip) {
+                break;
+            }
+        }
+    }
+    ClientAddress { ip, peer }
+}
+
+/// The elements of all lines of a list field, last first.
+fn hops_from_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines: Vec<_> = headers.get_all(name).iter().collect();
+    lines
+        .into_iter()
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+}
+
+/// The address of the `for` parameter of one `Forwarded` element.
+fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
+    let value = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).find_map(|pair| {
+        let (name, value) = pair.split_at_checked(b"for=".len())?;
+        name.eq_ignore_ascii_case(b"for=").then_some(value)
+    })?;
+    let unquoted = match value {
+        [b'"', inner @ .., b'"'] => inner,
+        bare => bare,
+    };
+    node_ip(unquoted)
+}
+
+/// `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5`. Names, `unknown` and `_hidden` are none.
+fn node_ip(node: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(node).ok()?;
+    let without_port =
+        || text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse();
+    let ip: IpAddr = match text.parse::<SocketAddr>() {
+        Ok(with_port) => with_port.ip(),
+        Err(_) => without_port().ok()?,
+    };
+    Some(ip.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn check(peer: &str, lines: &[(HeaderName, &str)], expected: &str) {
+        let trusted: Networks =
+            ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().unwrap()).into_iter().collect();
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let peer: SocketAddr = peer.parse().unwrap();
+        let client = resolve(peer, &headers, &trusted);
+        assert_eq!((client.ip.to_string().as_str(), client.peer), (expected, peer), "{lines:?}");
+    }
+
+    #[test]
+    fn the_right_most_untrusted_address_is_the_client() {
+        let xff = X_FORWARDED_FOR;
+        for (field, expected) in [
+            ("203.0.113.5", "203.0.113.5"),
+            ("1.1.1.1, 203.0.113.5", "203.0.113.5"),
+            ("203.0.113.5, 10.0.0.9", "203.0.113.5"),
+            ("1.1.1.1,203.0.113.5,10.0.0.8,10.0.0.9", "203.0.113.5"),
+            ("203.0.113.5:4711, 10.0.0.9:80", "203.0.113.5"),
+            ("[2001:db9::5]:80, 2001:db8::1", "2001:db9::5"),
+            ("10.0.0.7, 10.0.0.8", "10.0.0.7"),
+            ("203.0.113.5, unknown, 10.0.0.9", "10.0.0.9"),
+            ("203.0.113.5, ", "10.0.0.1"),
+            ("::ffff:203.0.113.5", "203.0.113.5"),
+            ("", "10.0.0.1"),
+        ] {
+            check("10.0.0.1:1234", &[(xff.clone(), field)], expected);
+        }
+        check("10.0.0.1:1", &[(xff.clone(), "1.1.1.1"), (xff, "203.0.113.5, 10.0.0.2")], "203.0.113.5");
+        check("10.0.0.1:1", &[], "10.0.0.1");
+    }
+
+    #[test]
+    fn an_untrusted_peer_is_not_believed() {
+        check("198.51.100.1:1", &[(X_FORWARDED_FOR, "203.0.113.5")], "198.51.100.1");
+        check("[::ffff:198.51.100.1]:1", &[(header::FORWARDED, "for=203.0.113.5")], "198.51.100.1");
+    }
+
+    #[test]
+    fn the_standard_header_is_read_with_its_quotes_and_parameters() {
+        for (field, expected) in [
+            ("for=203.0.113.5", "203.0.113.5"),
+            ("proto=https; FOR=203.0.113.5;by=10.0.0.1", "203.0.113.5"),
+            ("for=\"[2001:db9::17]:4711\"", "2001:db9::17"),
+            ("for=203.0.113.5, for=\"[2001:db8::1]\"", "203.0.113.5"),
+            ("for=203.0.113.5, for=_hidden", "10.0.0.1"),
+            ("for=203.0.113.5, proto=https", "10.0.0.1"),
+        ] {
+            check("10.0.0.1:1", &[(header::FORWARDED, field), (X_FORWARDED_FOR, "9.9.9.9")], expected);
+        }
+    }
+
+    #[test]
+    fn the_walk_ends_after_the_most_hops() {
+        let with_trusted_hops = |count: usize| format!("203.0.113.5{}", ", 10.0.0.2".repeat(count));
+        check("10.0.0.1:1", &[(X_FORWARDED_FOR, &with_trusted_hops(HOPS_MAX - 1))], "203.0.113.5");
+        check("10.0.0.1:1", &[(X_FORWARDED_FOR, &with_trusted_hops(HOPS_MAX))], "10.0.0.2");
+    }
+}

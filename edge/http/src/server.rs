@@ -1,0 +1,253 @@
+//! The server: cores, listeners, drain. Only this module and those below it read clocks.
+//!
+//! ```text
+//!  Server ─┬─ core 0: thread, current-thread runtime, LocalSet ─┬─ acceptor of listener 0 ── connections
+//!          │                                                     ├─ acceptor of listener 1 ── connections
+//!          │                                                     └─ certificates' reload
+//!          └─ core 1: its own sockets on the same ports (SO_REUSEPORT)
+//! ```
+//!
+//! A connection lives and dies on the core that accepted it; nothing on its path is locked or atomic but reference
+//! counts and figures. The handler is shared by all cores, its futures are not.
+
+mod accept;
+mod connection;
+mod core;
+mod service;
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::{oneshot, watch};
+
+use self::core::{Core, CoreListener, CoreReport, Shared};
+use crate::{
+    access_log::Observer,
+    buffer_pool::BufferPool,
+    compress::{CompressionLimits, Compressor},
+    connection_count::ConnectionCount,
+    cors::Cors,
+    handler::Handler,
+    limits::Limits,
+    listen::{self, Listener},
+    metrics::HttpMetrics,
+    networks::Networks,
+    tls::{self, Certificate, TlsError},
+};
+
+/// What a server is told when it starts.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen.
+    pub listeners: Vec<Listener>,
+    /// Threads, each with its own runtime and its own sockets: one a core.
+    pub cores: NonZeroUsize,
+    /// What peers may use.
+    pub limits: Limits,
+    /// Which pages may read answers.
+    pub cors: Cors,
+    /// What compression may use.
+    pub compression: CompressionLimits,
+    /// Peers whose `Forwarded` and `X-Forwarded-For` are believed.
+    pub trusted_proxies: Networks,
+}
+
+impl ServerConfig {
+    /// These listeners, as many threads as there are cores, and defaults.
+    pub fn new(listeners: Vec<Listener>) -> Self {
+        Self {
+            listeners,
+            cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            limits: Limits::default(),
+            cors: Cors::default(),
+            compression: CompressionLimits::default(),
+            trusted_proxies: Networks::default(),
+        }
+    }
+}
+
+/// Why a server did not start; the operator's fault, or the machine's.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A certificate cannot be used.
+    #[error("no certificate for {address}")]
+    Tls {
+        /// The listener's address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: TlsError,
+    },
+    /// A thread or its runtime cannot be made.
+    #[error("cannot start core {core}")]
+    Core {
+        /// Number of the core, from 0.
+        core: usize,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What a drain came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Connections that were open when time ran out, and were cut.
+    pub cut: usize,
+}
+
+/// A running server. Dropping it cuts all connections; [`Self::drain`] does not.
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    connections: ConnectionCount,
+    pools: Vec<Arc<BufferPool>>,
+    /// When the drain ends, once there is one.
+    stop: watch::Sender<Option<Instant>>,
+    cores: Vec<RunningCore>,
+}
+
+#[derive(Debug)]
+struct RunningCore {
+    thread: JoinHandle<()>,
+    report: oneshot::Receiver<CoreReport>,
+}
+
+impl Server {
+    /// Binds all addresses, reads all certificates, then starts the cores.
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing keeps running after one.
+    pub fn start<H: Handler>(
+        config: ServerConfig,
+        handler: &Arc<H>,
+        metrics: HttpMetrics,
+    ) -> Result<Self, StartError> {
+        let (by_core, addresses) = bind_all(&config)?;
+        let ServerConfig { limits, cors, compression, trusted_proxies, .. } = config;
+        let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
+        let shared = Arc::new(Shared {
+            cors,
+            trusted_proxies,
+            compressor: Compressor::new(compression),
+            observer: Observer { metrics, monotonic },
+            ids: Default::default(),
+            connections: connections.clone(),
+            time_of_day,
+            limits,
+        });
+        let (stop, stopped) = watch::channel(None);
+        let mut server = Self { addresses, connections, pools: Vec::new(), stop, cores: Vec::new() };
+        for (number, listeners) in by_core.into_iter().enumerate() {
+            let limits = &shared.limits;
+            let pool = BufferPool::new(limits.read_buffer_bytes.max(1), limits.read_buffers_idle);
+            server.pools.push(Arc::clone(&pool));
+            let core = Core { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool };
+            let (thread, report) = core
+                .start(number, listeners, stopped.clone())
+                .map_err(|source| StartError::Core { core: number, source })?;
+            server.cores.push(RunningCore { thread, report });
+        }
+        Ok(server)
+    }
+
+    /// The addresses bound, in the order of the listeners; with real ports.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.connections.total()
+    }
+
+    /// File buffers in use now, on all cores: what clients have not yet taken.
+    pub fn file_buffers_outstanding(&self) -> usize {
+        self.pools.iter().map(|pool| pool.outstanding()).sum()
+    }
+
+    /// Stops accepting, lets what is under way finish, and after `within` cuts what is left.
+    ///
+    /// HTTP/1 connections close after their response, idle ones at once; HTTP/2 ones get GOAWAY. Connections that
+    /// the kernel had queued are still accepted and answered.
+    pub async fn drain(mut self, within: Duration) -> DrainReport {
+        let now = monotonic();
+        self.stop.send_replace(Some(now.checked_add(within).unwrap_or(now)));
+        let mut cut: usize = 0;
+        for RunningCore { thread, report } in std::mem::take(&mut self.cores) {
+            match report.await {
+                Ok(report) => cut = cut.saturating_add(report.cut),
+                Err(_) => tracing::error!("a core died before the drain"),
+            }
+            // It reports last of all, so this does not wait.
+            if thread.join().is_err() {
+                tracing::error!("a core panicked");
+            }
+        }
+        DrainReport { cut }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_if_modified(|until| {
+            let is_running = until.is_none();
+            if is_running {
+                *until = Some(monotonic());
+            }
+            is_running
+        });
+    }
+}
+
+/// The sockets of each core, and the addresses.
+fn bind_all(config: &ServerConfig) -> Result<(Vec<Vec<CoreListener>>, Vec<SocketAddr>), StartError> {
+    let mut by_core: Vec<Vec<CoreListener>> = (0..config.cores.get()).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::with_capacity(config.listeners.len());
+    for listener in &config.listeners {
+        let address = listener.address;
+        let listen_error = |source| StartError::Listen { address, source };
+        let tls_error = |source| StartError::Tls { address, source };
+        let certificate = listener.tls.clone().map(Certificate::load).transpose().map_err(tls_error)?;
+        let settings = certificate.clone().map(tls::settings).transpose().map_err(tls_error)?;
+        let sockets =
+            listen::bind(listener, &config.listeners, config.cores, &config.limits).map_err(listen_error)?;
+        let bound = sockets.first().map_or(Ok(address), std::net::TcpListener::local_addr);
+        addresses.push(bound.map_err(listen_error)?);
+        for (number, (socket, core)) in sockets.into_iter().zip(&mut by_core).enumerate() {
+            core.push(CoreListener {
+                socket,
+                tls: settings.clone(),
+                // One core looks after each certificate.
+                reload: certificate.clone().filter(|_| number == 0),
+                proxy_protocol_from: listener.proxy_protocol_from.clone(),
+            });
+        }
+    }
+    Ok((by_core, addresses))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server is a driver: it reads the clock for all below it")]
+fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server is a driver: it reads the clock for all below it")]
+fn time_of_day() -> SystemTime {
+    SystemTime::now()
+}

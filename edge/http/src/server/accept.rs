@@ -1,0 +1,123 @@
+//! Accepting connections on one socket, owning them, and letting them end.
+
+use std::{
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt as _;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{connection::Connection, core::Core};
+use crate::{handler::Handler, networks::Networks};
+
+/// Wait after `accept` failed for want of something that only time brings, such as file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What holds for every connection of a listener.
+pub(super) struct Rules {
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) proxy_protocol_from: Networks,
+}
+
+/// The task of one listening socket; owner of its connections.
+pub(super) struct Acceptor<H> {
+    pub(super) listener: TcpListener,
+    pub(super) rules: Rc<Rules>,
+    pub(super) core: Rc<Core<H>>,
+    pub(super) stop: watch::Receiver<Option<Instant>>,
+}
+
+impl<H: Handler> Acceptor<H> {
+    /// Accepts until told to stop, then waits for what is open; returns how many connections were cut.
+    pub(super) async fn run(mut self) -> usize {
+        let mut connections = JoinSet::new();
+        let until = loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer, &mut connections),
+                    Err(error) => pause_after(&error).await,
+                },
+                Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
+                until = stopped(&mut self.stop) => break until,
+            }
+        };
+        self.admit_queued(&mut connections);
+        drop(self.listener);
+        finish(connections, until).await
+    }
+
+    /// Takes in what the kernel had queued: closing the socket would reset it.
+    fn admit_queued(&self, connections: &mut JoinSet<()>) {
+        for _ in 0..self.core.shared.limits.accept_backlog {
+            match self.listener.accept().now_or_never() {
+                Some(Ok((stream, peer))) => self.admit(stream, peer, connections),
+                Some(Err(_)) | None => break,
+            }
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
+        let metrics = &self.core.shared.observer.metrics;
+        metrics.accepted.inc();
+        let Some(open) = self.core.shared.connections.open() else {
+            metrics.ended("too_many");
+            return;
+        };
+        let connection = Connection {
+            peer,
+            core: Rc::clone(&self.core),
+            rules: Rc::clone(&self.rules),
+            stop: self.stop.clone(),
+            open,
+        };
+        connections.spawn_local(connection.serve(stream));
+    }
+}
+
+/// When the drain ends, as soon as there is one; now, when the server is gone.
+pub(super) async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) -> Option<Instant> {
+    stop.wait_for(Option::is_some).await.ok().and_then(|until| *until)
+}
+
+async fn finish(mut connections: JoinSet<()>, until: Option<Instant>) -> usize {
+    if let Some(until) = until {
+        let all = async {
+            while let Some(ended) = connections.join_next().await {
+                report(ended);
+            }
+        };
+        if tokio::time::timeout_at(until.into(), all).await.is_ok() {
+            return 0;
+        }
+    }
+    while let Some(ended) = connections.try_join_next() {
+        report(ended);
+    }
+    let cut = connections.len();
+    connections.shutdown().await;
+    cut
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection died: this is a bug");
+    }
+}
+
+/// A connection that broke before we took it says nothing about the next; anything else does.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "accepting failed");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}

@@ -1,0 +1,305 @@
+//! The life of a connection: PROXY header, TLS, then HTTP/1 or HTTP/2 until it ends, idles, stalls or is drained.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    rt::Executor,
+    server::conn::{http1, http2},
+    service::{HttpService, service_fn},
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+};
+
+use super::{
+    accept::{Rules, stopped},
+    core::Core,
+    service::Service,
+};
+use crate::{
+    activity::{Activity, Verdict},
+    buffer_pool::BufferBudget,
+    connection_count::OpenConnection,
+    frames::Frames,
+    handler::Handler,
+    limits::{HEADER_BYTES_FLOOR, Limits},
+    listen,
+    request::Transport,
+    socket::{FrontError, Socket},
+    tls,
+};
+
+/// How often an HTTP/2 client is asked for a sign of life, and how long it may take to give it.
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
+const HTTP2_PING_TIME: Duration = Duration::from_secs(10);
+/// Header fields hyper parses without allocating.
+const HYPER_FIELDS: usize = 100;
+
+/// A connection that was just accepted.
+pub(super) struct Connection<H> {
+    pub(super) peer: SocketAddr,
+    pub(super) core: Rc<Core<H>>,
+    pub(super) rules: Rc<Rules>,
+    pub(super) stop: watch::Receiver<Option<Instant>>,
+    pub(super) open: OpenConnection,
+}
+
+/// What a connection turned out to be.
+enum Front {
+    Plain { socket: Socket, is_http2: bool },
+    Tls(Box<tokio_rustls::server::TlsStream<Socket>>),
+}
+
+/// Why a connection ends before HTTP begins.
+#[derive(Debug, thiserror::Error)]
+enum EarlyEnd {
+    #[error(transparent)]
+    Front(#[from] FrontError),
+    #[error("the TLS handshake failed")]
+    Handshake(#[source] std::io::Error),
+    #[error("too many connections from this client")]
+    TooMany,
+    #[error("the server is draining")]
+    Draining,
+}
+
+impl EarlyEnd {
+    /// A word for metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Front(FrontError::Io(_)) => "early_close",
+            Self::Front(FrontError::Proxy(_)) => "bad_proxy_header",
+            Self::Handshake(_) => "handshake_failed",
+            Self::TooMany => "too_many_of_client",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+impl<H: Handler> Connection<H> {
+    /// Serves it to its end.
+    pub(super) async fn serve(mut self, stream: TcpStream) {
+        let shared = Rc::clone(&self.core);
+        let (limits, observer) = (&shared.shared.limits, &shared.shared.observer);
+        let _counted = Counted::new(&observer.metrics.connections);
+        let activity = Rc::new(Activity::new((observer.monotonic)()));
+        if let Err(error) = listen::tune(&stream, limits) {
+            tracing::debug!(%error, "a connection broke before it began");
+            return;
+        }
+        let socket = Socket::new(stream, Rc::clone(&activity), observer.monotonic);
+        match tokio::time::timeout(limits.handshake_time, self.take_front(socket)).await {
+            Ok(Ok(Front::Plain { socket, is_http2 })) => {
+                let transport = if is_http2 { Transport::PlainHttp2 } else { Transport::PlainHttp1 };
+                self.speak_http(socket, transport, activity).await;
+            }
+            Ok(Ok(Front::Tls(stream))) => {
+                let is_http2 = tls::is_http2(stream.get_ref().1);
+                let transport = if is_http2 { Transport::TlsHttp2 } else { Transport::TlsHttp1 };
+                self.speak_http(*stream, transport, activity).await;
+            }
+            Ok(Err(end)) => {
+                observer.metrics.ended(end.reason());
+                let error = &end as &dyn std::error::Error;
+                tracing::debug!(peer = %self.peer, error, "a connection ended early");
+            }
+            Err(_) => observer.metrics.ended("slow_handshake"),
+        }
+    }
+
+    /// Everything before HTTP.
+    async fn take_front(&mut self, mut socket: Socket) -> Result<Front, EarlyEnd> {
+        let rules = Rc::clone(&self.rules);
+        if rules.proxy_protocol_from.contains(self.peer.ip()) {
+            let header = socket.take_proxy_header().await?;
+            self.peer = header.source.unwrap_or(self.peer);
+        }
+        let is_proxy = self.core.shared.trusted_proxies.contains(self.peer.ip());
+        if !is_proxy && !self.open.attribute(self.peer.ip()) {
+            return Err(EarlyEnd::TooMany);
+        }
+        if let Some(acceptor) = &rules.tls {
+            let stream = acceptor.accept(socket).await.map_err(EarlyEnd::Handshake)?;
+            return Ok(Front::Tls(Box::new(stream)));
+        }
+        tokio::select! {
+            biased;
+            is_http2 = socket.begins_http2() => {
+                let is_http2 = is_http2?;
+                Ok(Front::Plain { socket, is_http2 })
+            }
+            _ = stopped(&mut self.stop) => Err(EarlyEnd::Draining),
+        }
+    }
+
+    async fn speak_http<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+        self,
+        io: T,
+        transport: Transport,
+        activity: Rc<Activity>,
+    ) {
+        let Self { peer, core, stop, open, .. } = self;
+        let driver_core = Rc::clone(&core);
+        let (limits, observer) = (&driver_core.shared.limits, &driver_core.shared.observer);
+        activity.begin_http(transport.is_http2(), (observer.monotonic)());
+        let budget = BufferBudget::new(&core.pool, limits.read_buffers_per_connection.max(1));
+        let service = Rc::new(Service { core, activity: Rc::clone(&activity), budget, peer, transport });
+        let service = service_fn(move |request: Request<Incoming>| {
+            let service = Rc::clone(&service);
+            async move { Ok::<Response<Frames>, Infallible>(service.answer(request).await) }
+        });
+        let io = TokioIo::new(io);
+        let watch = Watch { activity, limits, monotonic: observer.monotonic, stop };
+        let reason = if transport.is_http2() {
+            watch.drive(http2_settings(limits).serve_connection(io, service)).await
+        } else {
+            watch.drive(http1_settings(limits).serve_connection(io, service)).await
+        };
+        if let Some(reason) = reason {
+            observer.metrics.ended(reason);
+        }
+        drop(open);
+    }
+}
+
+/// Counts the connection in the gauge while it lives.
+struct Counted<'a>(&'a prometheus::IntGauge);
+
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a prometheus::IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Looks after one connection while it speaks HTTP.
+struct Watch<'a> {
+    activity: Rc<Activity>,
+    limits: &'a Limits,
+    monotonic: fn() -> Instant,
+    stop: watch::Receiver<Option<Instant>>,
+}
+
+impl Watch<'_> {
+    /// Drives `connection` to its end; says why when it was ours.
+    async fn drive(mut self, connection: impl Drainable) -> Option<&'static str> {
+        let mut connection = pin!(connection);
+        let mut is_draining = false;
+        let mut why = None;
+        loop {
+            let now = (self.monotonic)();
+            let look_again = match self.activity.verdict(self.limits, now) {
+                Verdict::LookAgain(at) => at,
+                Verdict::Drop(reason) => return Some(reason),
+                Verdict::Idle => {
+                    connection.as_mut().begin_drain();
+                    self.activity.closing(now);
+                    (is_draining, why) = (true, Some("idle"));
+                    now
+                }
+            };
+            tokio::select! {
+                biased;
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke");
+                    }
+                    return why;
+                }
+                _ = stopped(&mut self.stop), if !is_draining => {
+                    connection.as_mut().begin_drain();
+                    self.activity.closing((self.monotonic)());
+                    (is_draining, why) = (true, Some("draining"));
+                }
+                () = tokio::time::sleep_until(look_again.into()) => {}
+            }
+        }
+    }
+}
+
+/// A connection that can be asked to end after what is under way.
+trait Drainable: Future<Output = Result<(), hyper::Error>> {
+    fn begin_drain(self: Pin<&mut Self>);
+}
+
+impl<I, S> Drainable for http1::Connection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = Frames, Error = Infallible>,
+{
+    fn begin_drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Drainable for http2::Connection<I, S, OnThisCore>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
+    S: HttpService<Incoming, ResBody = Frames, Error = Infallible>,
+    S::Future: 'static,
+{
+    fn begin_drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Spawns HTTP/2's streams beside their connection. They end with it: each waits on the connection's own channels.
+#[derive(Debug, Clone, Copy)]
+struct OnThisCore;
+
+impl<F> Executor<F> for OnThisCore
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+fn http1_settings(limits: &Limits) -> http1::Builder {
+    let mut settings = http1::Builder::new();
+    // Our own limit is a little below hyper's, so that its refusal is an answer that a page may read.
+    let buffer_bytes = limits.header_bytes.saturating_add(HEADER_BYTES_FLOOR).max(limits.read_buffer_bytes);
+    settings
+        .timer(TokioTimer::new())
+        // `Activity` tells a slow head from an idle connection; hyper's timer does not.
+        .header_read_timeout(None)
+        .max_buf_size(buffer_bytes)
+        // Flattening would copy every body byte once more.
+        .writev(true)
+        .half_close(false);
+    if limits.header_fields > HYPER_FIELDS {
+        settings.max_headers(limits.header_fields.saturating_add(1));
+    }
+    settings
+}
+
+fn http2_settings(limits: &Limits) -> http2::Builder<OnThisCore> {
+    let mut settings = http2::Builder::new(OnThisCore);
+    settings
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes.max(HEADER_BYTES_FLOOR)).unwrap_or(u32::MAX))
+        .max_send_buf_size(limits.read_buffer_bytes)
+        .keep_alive_interval(HTTP2_PING_EVERY)
+        .keep_alive_timeout(HTTP2_PING_TIME);
+    settings
+}

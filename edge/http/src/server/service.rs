@@ -1,0 +1,143 @@
+//! The life of a request on one screen: name it, check it, ask the handler, respond, permit, send.
+
+use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc};
+
+use futures_util::FutureExt as _;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use hyper::body::Incoming;
+
+use super::core::Core;
+use crate::{
+    access_log::{Beginning, Exchange},
+    activity::Activity,
+    admission,
+    buffer_pool::BufferBudget,
+    client_address,
+    cors::{is_preflight, method_list},
+    frames::Frames,
+    handler::{Handler, READ_METHODS},
+    problem::Problem,
+    question::Question,
+    reply::{RawReply, Reply},
+    request::{self, ClientAddress, RequestBody, Transport},
+    request_id::{RequestId, X_REQUEST_ID},
+    respond::{method_not_allowed, respond},
+};
+
+/// Answers the requests of one connection.
+pub(super) struct Service<H> {
+    pub(super) core: Rc<Core<H>>,
+    pub(super) activity: Rc<Activity>,
+    pub(super) budget: BufferBudget,
+    pub(super) peer: SocketAddr,
+    pub(super) transport: Transport,
+}
+
+/// A reply, and what the server itself knows of it.
+struct Decision {
+    reply: Reply,
+    /// The methods to permit, when the request was a preflight.
+    preflight: Option<&'static [Method]>,
+    /// Whether the request was too broken to go on with this connection.
+    is_last: bool,
+}
+
+impl From<Reply> for Decision {
+    fn from(reply: Reply) -> Self {
+        Self { reply, preflight: None, is_last: false }
+    }
+}
+
+impl<H: Handler> Service<H> {
+    /// Answers one request. Dropped when the client goes away.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Frames> {
+        let shared = &self.core.shared;
+        let (head, incoming) = request.into_parts();
+        let id = RequestId::from_headers(&head.headers).unwrap_or_else(|| shared.ids.make());
+        let client = client_address::resolve(self.peer, &head.headers, &shared.trusted_proxies);
+        let exchange = self.begin(&head, &id, client);
+        let now = (shared.time_of_day)();
+        let question = Question::new(head.method.clone(), &head.headers, id, self.transport, now);
+        // hyper has resolved a Transfer-Encoding beside a Content-Length; what is behind such a request cannot be
+        // trusted to be one (RFC 9112 §6.1).
+        let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+
+        let decision = self.decide(head, incoming, &question, client, &exchange).await;
+        let response = respond(&question, decision.reply, &shared.compressor).await;
+
+        let (mut head, body) = response.into_parts();
+        match decision.preflight {
+            Some(methods) => shared.cors.answer_preflight(question.origin(), methods, &mut head.headers),
+            None => {
+                shared.cors.permit(question.origin(), &mut head.headers);
+            }
+        }
+        head.headers.insert(X_REQUEST_ID, question.id().to_header_value());
+        if (decision.is_last || is_chunked) && !self.transport.is_http2() {
+            head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        exchange.answered(head.status);
+        let body = Frames::new(body, self.transport.is_http2(), self.budget.clone(), exchange);
+        Response::from_parts(head, body)
+    }
+
+    fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress) -> Exchange {
+        let (id, method) = (id.clone(), head.method.clone());
+        let beginning = Beginning { id, method, client: client.ip, transport: self.transport };
+        Exchange::begin(self.core.shared.observer.clone(), Rc::clone(&self.activity), beginning)
+    }
+
+    /// What to reply: by the server where it can, by the handler else.
+    async fn decide(
+        &self,
+        head: Parts,
+        incoming: Incoming,
+        question: &Question,
+        client: ClientAddress,
+        exchange: &Exchange,
+    ) -> Decision {
+        let limits = &self.core.shared.limits;
+        let Parts { method, uri, version, headers, .. } = head;
+        let target = match admission::admit(&method, &uri, version, &headers, limits) {
+            Ok(target) => target,
+            Err(problem) => return Decision { is_last: true, ..Reply::from(problem).into() },
+        };
+        let handler = &self.core.handler;
+        if target.path() == "*" {
+            return options(READ_METHODS).into();
+        }
+        let path = target.path();
+        exchange.routed(handler.route(path), handler.logged_path(path).map(Into::into));
+        let allowed = handler.allowed_methods(path);
+        if method == Method::OPTIONS {
+            let preflight = is_preflight(&method, &headers).then_some(allowed);
+            return Decision { preflight, ..options(allowed).into() };
+        }
+        if !allowed.contains(&method) {
+            return Reply::from(method_not_allowed(allowed)).into();
+        }
+        let request = request::Request {
+            method,
+            target,
+            headers,
+            client,
+            id: question.id().clone(),
+            transport: self.transport,
+            received: question.received(),
+            body: RequestBody::incoming(incoming),
+        };
+        // A bug in one answer must not cost the other streams of the connection theirs.
+        let handled = AssertUnwindSafe(handler.handle(request)).catch_unwind().await;
+        let reply = handled.unwrap_or_else(|_| {
+            exchange.panicked();
+            Problem::internal().into()
+        });
+        reply.into()
+    }
+}
+
+/// 204 with the allowed methods.
+fn options(allowed: &[Method]) -> Reply {
+    let headers = HeaderMap::from_iter([(header::ALLOW, method_list(allowed))]);
+    RawReply { status: StatusCode::NO_CONTENT, headers, body: crate::Body::new() }.into()
+}
