@@ -394,6 +394,12 @@ pub fn samples<'a>(
     })
 }
 
+/// One sample of a clip, placed on the output timeline.
+pub fn sample(timeline: &Timeline, track: usize, clip: usize, sample: usize) -> Option<Sample<Extent>> {
+    let of_one = Span { clip, samples: sample..sample + 1, start: 0, duration: 0, bytes: 0, discontinuity: false };
+    samples(timeline, track, &of_one).next()
+}
+
 /// Sync samples that trick play shows: at least half a second apart, so that a source of nothing but
 /// sync samples does not list every frame. (clip, sample, presentation time, length in ticks)
 pub fn key_frames(timeline: &Timeline, plan: &SegmentPlan, track: usize) -> Vec<KeyFrame> {

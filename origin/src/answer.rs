@@ -1,0 +1,78 @@
+//! The one place where the origin turns errors into answers and logs them.
+
+use std::time::Duration;
+
+use http::{HeaderValue, StatusCode};
+use rillcast_http::{Problem, Reply};
+
+use crate::blob::BlobError;
+use crate::locator::{Locator, LocatorError};
+use crate::vod::asset::Refusal;
+use crate::vod::assets::AssetError;
+
+/// How long a cache may keep «not found»: an asset may appear the next second.
+const NEGATIVE: HeaderValue = HeaderValue::from_static("public, max-age=1");
+/// When to come again after a failed read.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The path names nothing.
+pub(crate) fn not_a_locator(error: LocatorError) -> Reply {
+    let mut problem = Problem::not_found().with_cache_control(NEGATIVE);
+    problem.detail = error.to_string();
+    problem.into()
+}
+
+/// The asset is there, the piece is not.
+pub(crate) fn no_such_piece() -> Reply {
+    let mut problem = Problem::not_found().with_cache_control(NEGATIVE);
+    "the asset has no such track or segment".clone_into(&mut problem.detail);
+    problem.into()
+}
+
+/// The asset is not served.
+pub(crate) fn refused(locator: &Locator, error: &AssetError) -> Reply {
+    match error {
+        AssetError::Gone => {
+            let mut problem = Problem::not_found().with_cache_control(NEGATIVE);
+            "this edition of the asset is gone: load its master.m3u8 again".clone_into(&mut problem.detail);
+            problem.into()
+        }
+        AssetError::Refused(refusal) => source_problem(refusal).into(),
+        AssetError::Blob(error) => blob_problem(locator, error).into(),
+    }
+}
+
+fn source_problem(refusal: &Refusal) -> Problem {
+    let (slug, title) = if refusal.is_unsupported() {
+        ("source_unsupported", "The file cannot be played")
+    } else {
+        ("source_invalid", "The file is damaged or not a movie")
+    };
+    let mut problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, slug, title, refusal.to_string());
+    if let Refusal::Format(error) = refusal {
+        problem = problem.with_extra("offset", error.offset());
+        if let Some(fourcc) = error.fourcc() {
+            problem = problem.with_extra("box", fourcc.text());
+        }
+    }
+    problem.with_cache_control(NEGATIVE)
+}
+
+fn blob_problem(locator: &Locator, error: &BlobError) -> Problem {
+    let path = locator.asset().as_str();
+    match error {
+        BlobError::NotFound => Problem::not_found().with_cache_control(NEGATIVE),
+        BlobError::Forbidden { reason } => {
+            tracing::warn!(path, reason, "a file is not served");
+            Problem::not_found().with_cache_control(NEGATIVE)
+        }
+        BlobError::Outside { .. } => {
+            tracing::error!(path, %error, "plan and blob disagree");
+            Problem::internal()
+        }
+        BlobError::Io(cause) => {
+            tracing::error!(path, error = %cause, "reading a source failed");
+            Problem::unavailable("the source cannot be read at the moment", RETRY_AFTER)
+        }
+    }
+}

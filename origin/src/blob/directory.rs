@@ -1,0 +1,190 @@
+//! Blobs in a directory of the local file system.
+//!
+//! Every look-up is one `openat2` with `RESOLVE_BENEATH`: the kernel refuses whatever leads out of
+//! the directory, be it `..`, an absolute symlink or one that points outside, without a race between
+//! check and use. Only regular files are blobs. Reads run on the blocking pool, never on a core that
+//! serves connections.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use rillcast_http::{BodySource, FileExtent, FileIdentity, SourceFile};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::{Availability, Blob, BlobError, BlobStore, Listed, Listing, MAX_LISTED, Priority, Stamp};
+use crate::asset_path::{AssetPath, MAX_COMPONENTS};
+
+/// File name endings that a listing shows. What a file is, its bytes say when it is opened.
+const LISTED_ENDINGS: [&str; 4] = ["mp4", "m4v", "mov", "m4a"];
+/// Directory entries a listing looks at.
+const MAX_VISITED: usize = 200_000;
+
+/// A store over one directory.
+#[derive(Debug)]
+pub struct DirectoryStore {
+    root: Arc<OwnedFd>,
+    path: PathBuf,
+}
+
+impl DirectoryStore {
+    /// The store of the directory `path`.
+    ///
+    /// # Errors
+    /// When it is not there or no directory.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(path, flags, Mode::empty())?;
+        Ok(Self { root: Arc::new(root), path: path.to_owned() })
+    }
+
+    fn open_blocking(root: &OwnedFd, path: &AssetPath) -> Result<FileBlob, BlobError> {
+        // Not blocking: a FIFO must not hang us. Beneath: no link leads out.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let opened = rustix::fs::openat2(root, path.to_path(), flags, Mode::empty(), resolve);
+        let file = File::from(opened.map_err(open_error)?);
+        if !file.metadata()?.is_file() {
+            return Err(BlobError::Forbidden { reason: "it is no regular file" });
+        }
+        Ok(FileBlob { file: Arc::new(SourceFile::from_file(file)?) })
+    }
+}
+
+fn open_error(error: Errno) -> BlobError {
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::ILSEQ => BlobError::NotFound,
+        Errno::XDEV | Errno::LOOP => BlobError::Forbidden { reason: "it leads out of the media directory" },
+        Errno::ACCESS | Errno::PERM => BlobError::Forbidden { reason: "we have no permission to read it" },
+        Errno::NXIO | Errno::ISDIR => BlobError::Forbidden { reason: "it is no regular file" },
+        other => BlobError::Io(other.into()),
+    }
+}
+
+impl BlobStore for DirectoryStore {
+    fn open<'a>(&'a self, path: &'a AssetPath) -> BoxFuture<'a, Result<Arc<dyn Blob>, BlobError>> {
+        let (root, path) = (Arc::clone(&self.root), path.clone());
+        Box::pin(async move {
+            let blob = blocking(move || Self::open_blocking(&root, &path)).await?;
+            Ok(Arc::new(blob) as Arc<dyn Blob>)
+        })
+    }
+
+    /// An open and an `fstat`: some microseconds, done where it is called.
+    fn stamp<'a>(&'a self, path: &'a AssetPath) -> BoxFuture<'a, Result<Stamp, BlobError>> {
+        Box::pin(async move { Self::open_blocking(&self.root, path).map(|blob| blob.stamp()) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Listing, BlobError>> {
+        let root = self.path.clone();
+        Box::pin(blocking(move || Ok(list_blocking(&root)?)))
+    }
+}
+
+/// An open file.
+#[derive(Debug)]
+struct FileBlob {
+    file: Arc<SourceFile>,
+}
+
+impl Blob for FileBlob {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    fn stamp(&self) -> Stamp {
+        let FileIdentity { device, inode, len, modified_ns } = self.file.identity();
+        let bytes = modified_ns.to_le_bytes();
+        let (low, high) = bytes.split_at(8);
+        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+        Stamp([device, inode, len, word(low), word(high)])
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.file.is_unchanged().unwrap_or(false)
+    }
+
+    fn availability(&self, range: Range<u64>) -> Availability {
+        if range.end <= self.len() { Availability::Ready } else { Availability::Gone }
+    }
+
+    fn read(&self, range: Range<u64>, _priority: Priority) -> BoxFuture<'_, Result<Bytes, BlobError>> {
+        let file = Arc::clone(&self.file);
+        Box::pin(blocking(move || {
+            let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+            let mut buffer = vec![0; len];
+            file.file().read_exact_at(&mut buffer, range.start)?;
+            Ok(Bytes::from(buffer))
+        }))
+    }
+
+    fn body(&self, offset: u64, len: u64) -> Result<BodySource, BlobError> {
+        let extent = FileExtent::new(Arc::clone(&self.file), offset, len);
+        extent.map(BodySource::File).map_err(|_| BlobError::Outside { offset, len, blob_len: self.len() })
+    }
+}
+
+/// Runs `work` on the blocking pool.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
+) -> Result<T, BlobError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(BlobError::Io(io::Error::other(error))),
+    }
+}
+
+/// Walks the directory, not following links to directories, in order of names.
+fn list_blocking(root: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    let mut visited = 0;
+    let mut folders = vec![(root.to_owned(), String::new(), 0)];
+    while let Some((folder, prefix, depth)) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            // A folder that cannot be read hides what is in it, not the rest.
+            Err(_) if depth > 0 => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries.flatten() {
+            visited += 1;
+            if visited > MAX_VISITED || listing.blobs.len() >= MAX_LISTED {
+                listing.truncated = true;
+                break;
+            }
+            let name = entry.file_name();
+            // A name that is not text has no URL.
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let path = format!("{prefix}{name}");
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && depth + 1 < MAX_COMPONENTS {
+                folders.push((entry.path(), format!("{path}/"), depth + 1));
+            } else if !kind.is_dir() && is_listed(name) {
+                listing.blobs.extend(listed(&entry.path(), &path));
+            }
+        }
+    }
+    listing.blobs.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(listing)
+}
+
+fn is_listed(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    LISTED_ENDINGS.iter().any(|listed| ending.eq_ignore_ascii_case(listed))
+}
+
+fn listed(file: &Path, path: &str) -> Option<Listed> {
+    let metadata = std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file)?;
+    let path = AssetPath::new(path).ok()?;
+    Some(Listed { path, size_bytes: metadata.len(), modified: metadata.modified().ok() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! The life of a media request at the origin, on one screen.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::header::HeaderName;
+use rillcast_http::{Encoding, Entity, EntityTag, Reply};
+use rillcast_media::plan::Policy;
+use tokio::runtime::Handle;
+
+use crate::answer;
+use crate::blob::{BlobError, BlobStore, Listed};
+use crate::locator::{Locator, MULTIVARIANT, PREFIX, Piece};
+use crate::vod::assets::{AssetError, AssetLimits, Assets};
+use crate::vod::object::{Object, object};
+
+/// Content types by Apple's table (HLS Authoring Specification 10.4).
+const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+const VIDEO_TYPE: HeaderValue = HeaderValue::from_static("video/mp4");
+const AUDIO_TYPE: HeaderValue = HeaderValue::from_static("audio/mp4");
+/// Everything below a revision never changes.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// An entry playlist names the current revision: short, and cheap to check again by its tag.
+const ENTRY: HeaderValue = HeaderValue::from_static("public, max-age=2");
+/// What a cache groups responses by, to purge an asset whole.
+const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+
+/// The origin role.
+pub struct Origin {
+    assets: Assets,
+}
+
+/// A listed asset with the URL that plays it.
+#[derive(Debug, Clone)]
+pub struct LibraryEntry {
+    /// Where it is in the store.
+    pub blob: Listed,
+    /// Path of its multivariant playlist.
+    pub master: String,
+}
+
+impl Origin {
+    /// An origin over `store` that opens assets on `background`.
+    pub fn new(store: Arc<dyn BlobStore>, background: Handle, limits: AssetLimits) -> Self {
+        Self { assets: Assets::new(store, background, Policy::VOD, limits) }
+    }
+
+    /// Whether `path` is a media URL, so that it is for this role to answer.
+    pub fn owns(path: &str) -> bool {
+        path.starts_with(PREFIX)
+    }
+
+    /// Answers the request for `path` (percent-encoded, without query).
+    pub async fn serve(&self, path: &str) -> Reply {
+        let locator = match Locator::parse(path) {
+            Ok(locator) => locator,
+            Err(error) => return answer::not_a_locator(error),
+        };
+        match self.entity(&locator).await {
+            Ok(Some(entity)) => Reply::from(entity),
+            Ok(None) => answer::no_such_piece(),
+            Err(error) => answer::refused(&locator, &error),
+        }
+    }
+
+    async fn entity(&self, locator: &Locator) -> Result<Option<Entity>, AssetError> {
+        match locator {
+            Locator::Multivariant { asset: path } => {
+                let asset = self.assets.current(path).await?;
+                let object = Object::Playlist(asset.multivariant());
+                let tag = format!("{}-{MULTIVARIANT}", asset.revision);
+                Ok(Some(describe(locator, object, &tag, ENTRY)))
+            }
+            Locator::Child { asset: path, revision, track, piece } => {
+                let asset = self.assets.edition(path, *revision).await?;
+                let Some((index, _)) = asset.rendition(*track) else { return Ok(None) };
+                let Some(object) = object(&asset, index, *piece)? else { return Ok(None) };
+                let tag = format!("{revision}-{track}-{piece}");
+                Ok(Some(describe(locator, object, &tag, IMMUTABLE)))
+            }
+        }
+    }
+
+    /// What is in the store, for the page.
+    ///
+    /// # Errors
+    /// [`BlobError`] when the store cannot be listed.
+    pub async fn library(&self) -> Result<(Vec<LibraryEntry>, bool), BlobError> {
+        let listing = self.assets.store().list().await?;
+        let entry = |blob: Listed| {
+            let master = Locator::Multivariant { asset: blob.path.clone() }.to_string();
+            LibraryEntry { blob, master }
+        };
+        Ok((listing.blobs.into_iter().map(entry).collect(), listing.truncated))
+    }
+}
+
+/// The entity of `object`: its tag is a pure function of revision and locator, so any origin makes the same.
+fn describe(locator: &Locator, object: Object, tag: &str, cache_control: HeaderValue) -> Entity {
+    let mut entity = match object {
+        Object::Playlist(text) => {
+            let mut entity = Entity::new(PLAYLIST_TYPE, text);
+            entity.encoding = Encoding::Compress;
+            entity
+        }
+        Object::Media(body) => Entity::new(media_type(locator), body),
+    };
+    entity.etag = EntityTag::strong(&tag.replace('/', "-")).ok();
+    entity.cache_control = cache_control;
+    let key = format!("vod:{}", locator.asset());
+    if let Ok(key) = HeaderValue::from_str(&key) {
+        entity.headers.insert(SURROGATE_KEY, key);
+    }
+    entity
+}
+
+fn media_type(locator: &Locator) -> HeaderValue {
+    match locator {
+        Locator::Child { track, piece: Piece::Init | Piece::Segment(_) | Piece::KeyFrame(_), .. }
+            if track.kind == rillcast_media::movie::TrackKind::Audio =>
+        {
+            AUDIO_TYPE
+        }
+        _ => VIDEO_TYPE,
+    }
+}

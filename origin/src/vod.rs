@@ -1,0 +1,5 @@
+//! Video on demand: assets that are opened, kept and served piece by piece.
+
+pub mod asset;
+pub mod assets;
+pub mod object;
