@@ -90,6 +90,10 @@ export class LibraryView {
     this.#say("The library could not be read", reason);
   }
 
+  get isEmpty(): boolean {
+    return this.#library.assets.length === 0;
+  }
+
   find(path: string): Asset | undefined {
     return this.#library.assets.find((asset) => asset.path === path);
   }
@@ -108,7 +112,7 @@ export class LibraryView {
     });
     this.list.replaceChildren(...matching.slice(0, ROW_LIMIT).map((asset) => this.#row(asset)));
     const total = `${assets.length}${truncated ? "+" : ""}`;
-    this.count.textContent = words.length > 0 ? `${matching.length} of ${total}` : total;
+    this.count.textContent = assets.length === 0 ? "" : words.length > 0 ? `${matching.length} of ${total}` : total;
     this.empty.hidden = true;
     if (assets.length === 0) this.#say("Nothing to play yet", "Put MP4 files into a folder and start the server with it:", "rillcast serve --media DIR");
     else if (matching.length === 0) this.#say("No match", "No name or folder holds these words.");

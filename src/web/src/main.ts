@@ -68,7 +68,7 @@ function showIdle(): void {
   menus.follow(null);
   captions.follow(null);
   under.hidden = true;
-  showNotice(element("p", "notice-title", "Nothing is playing"), element("p", "", "Choose something from the library."));
+  showNotice(element("p", "notice-title is-idle", "Nothing is playing"), element("p", "", view.isEmpty ? "The library has nothing to choose from yet." : "Choose something from the library."));
 }
 
 function showRefusal(refusal: Refusal): void {
@@ -109,7 +109,9 @@ async function refresh(): Promise<void> {
   } catch (error) {
     view.fail(error instanceof Error ? error.message : String(error));
   }
-  view.select(pathFromHash(location.hash));
+  const path = pathFromHash(location.hash);
+  view.select(path);
+  if (path === null) showIdle();
 }
 
 /** Page-wide keys; a focused control keeps its own, and the browser keeps every chord. */

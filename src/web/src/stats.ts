@@ -119,9 +119,9 @@ export class Stats {
     const level = hls?.levels[hls.currentLevel];
     const { droppedVideoFrames: dropped, totalVideoFrames: total } = this.video.getVideoPlaybackQuality();
     const live = hls?.latestLevelDetails?.live === true;
-    this.#row("Level", level === undefined ? "–" : levelText(level));
+    this.#row("Level", hls === null ? null : level === undefined ? "–" : levelText(level));
     this.#row("Picture", this.video.videoWidth > 0 ? `${this.video.videoWidth} × ${this.video.videoHeight}` : "–");
-    this.#row("Bandwidth", rateText(hls?.bandwidthEstimate ?? 0) || "–");
+    this.#row("Bandwidth", hls === null ? null : rateText(hls.bandwidthEstimate) || "–");
     this.#row("Buffer", `${this.#bufferSeconds().toFixed(1)} s`);
     this.#row("Dropped", total === 0 ? "–" : `${dropped} of ${total} frames`);
     this.#row("First frame", this.#firstFrameMs === null ? "–" : `${Math.round(this.#firstFrameMs)} ms`);
