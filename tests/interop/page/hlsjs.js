@@ -1,0 +1,25 @@
+// hls.js behind the interface described in index.html. Every ERROR event counts, fatal or not: a buffer stall is one.
+const hls = new Hls();
+hls.on(Hls.Events.ERROR, (_, data) => window.problem(`${data.type} ${data.details}${data.response ? ` ${data.response.code}` : ""} ${data.reason ?? data.error?.message ?? ""}`.trim(), data.fatal));
+hls.attachMedia(video);
+
+let audible = -1;
+hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, (_, data) => (audible = data.id));
+
+window.player = {
+  version: Hls.version,
+  load: (url) => hls.loadSource(url),
+  live: () => hls.latestLevelDetails?.live === true,
+  levels: () => hls.levels.map((level, id) => ({ id, width: level.width, height: level.height, name: `${level.height}p-${level.bitrate}` })),
+  level: () => hls.currentLevel,
+  setLevel: (id) => {
+    window.unsettle();
+    hls.currentLevel = id;
+  },
+  tracks: () => hls.audioTracks.map((track, id) => ({ id, name: `${id}-${track.name}` })),
+  audio: () => audible,
+  setAudio: (id) => {
+    window.unsettle();
+    hls.audioTrack = id;
+  },
+};
