@@ -30,4 +30,5 @@ mod rules;
 
 pub use audit::{Audit, Options, Step};
 pub use fetch::{FetchRequest, Method, RequestId, Response};
+pub use location::resolve;
 pub use report::{Counts, Finding, NotApplicable, Place, Report, Severity};

@@ -4,7 +4,7 @@
 ///
 /// `None` when `base` is no absolute hierarchical URL or the reference is empty or holds blanks or
 /// control characters. Cost: O(length).
-pub(crate) fn resolve(base: &str, reference: &str) -> Option<String> {
+pub fn resolve(base: &str, reference: &str) -> Option<String> {
     if reference.is_empty()
         || reference.chars().any(|c| c.is_control() || c == ' ' || "<>\"{}\\^`".contains(c))
     {

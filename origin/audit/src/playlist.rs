@@ -41,25 +41,31 @@ pub(crate) fn parse(body: &[u8], url: &str, ledger: &mut Ledger) -> Option<Playl
     }
 }
 
-/// Decides the kind by the first tag that belongs to one kind only; the other kind's tags are findings.
+/// Decides the kind by the tags that belong to one kind only: the more frequent one, on a tie the first
+/// met. The other kind's tags are findings.
 fn kind(lines: &[Line<'_>], url: &str, ledger: &mut Ledger) -> Option<Home> {
-    let mut kind: Option<Home> = None;
-    for line in lines {
-        let Line::Tag { number, name, .. } = line else { continue };
-        let Some(rule) = grammar::rule(name) else { continue };
-        match kind {
-            _ if rule.home == Home::Both => {}
-            None => kind = Some(rule.home),
-            Some(first) if first != rule.home => {
-                let message = format!("{name} does not belong in this kind of playlist");
-                ledger.error(1, url, Place::Line(*number), message);
-            }
-            Some(_) => {}
-        }
-    }
-    if kind.is_none() {
+    let telling = || {
+        lines.iter().filter_map(|line| {
+            let Line::Tag { number, name, .. } = line else { return None };
+            let home = grammar::rule(name)?.home;
+            (home != Home::Both).then_some((*number, *name, home))
+        })
+    };
+    let Some((_, _, first)) = telling().next() else {
         let message = "has neither a tag of a media playlist nor one of a multivariant playlist";
         ledger.error(1, url, Place::Whole, message);
+        return None;
+    };
+    let of_first = telling().filter(|(_, _, home)| *home == first).count();
+    let others = telling().count() - of_first;
+    let kind = match (others > of_first, first) {
+        (false, first) => first,
+        (true, Home::Media) => Home::Multivariant,
+        (true, _) => Home::Media,
+    };
+    for (number, name, _) in telling().filter(|(_, _, home)| *home != kind) {
+        let message = format!("{name} does not belong in this kind of playlist");
+        ledger.error(1, url, Place::Line(number), message);
     }
-    kind
+    Some(kind)
 }

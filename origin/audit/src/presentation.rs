@@ -73,6 +73,11 @@ impl Stream {
         }
     }
 
+    /// Named as an I-frame playlist, or one by its own tag.
+    pub(crate) fn is_iframe(&self) -> bool {
+        self.role == Role::IFrame || self.playlist.as_ref().is_some_and(|list| list.iframes_only)
+    }
+
     /// Init segment in force for segment `index`.
     pub(crate) fn init_of(&self, index: usize) -> Option<&Init> {
         let map = self.playlist.as_ref()?.segments.get(index)?.map?;

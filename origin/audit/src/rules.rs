@@ -18,6 +18,9 @@ use crate::presentation::Presentation;
 
 /// Runs every rule.
 pub(crate) fn check(presentation: &Presentation, ledger: &mut Ledger) {
+    if presentation.multivariant.is_none() && presentation.playlists().next().is_none() {
+        return;
+    }
     media::check(presentation, ledger);
     ladder::check(presentation, ledger);
     renditions::check(presentation, ledger);

@@ -41,9 +41,8 @@ impl Audit {
             return;
         }
         let is_probed = match &job.target {
-            Target::Segment { stream, .. } => {
-                self.presentation.streams.get(*stream).is_some_and(|stream| stream.segments.is_empty())
-            }
+            // One a playlist, and the same one in whatever order answers come.
+            Target::Segment { index, .. } => *index == 0,
             Target::Entry | Target::Playlist(_) | Target::Init { .. } => true,
             _ => false,
         };
@@ -125,6 +124,7 @@ impl Audit {
     fn read_segment(&mut self, at: usize, index: usize, job: &Job, body: &[u8]) {
         self.ledger.counts.segments += 1;
         let Some(stream) = self.presentation.streams.get_mut(at) else { return };
+        let is_iframe = stream.is_iframe();
         let Some(list) = &stream.playlist else { return };
         let Some(segment) = list.segments.get(index) else { return };
         let mut fragment = None;
@@ -139,9 +139,14 @@ impl Audit {
             let message = "fMP4 segment without an EXT-X-MAP before it";
             self.ledger.error(11, &stream.url, Place::Line(segment.line), message);
         } else if let Some(init) = stream.init_of(index).filter(|init| !init.tracks.is_empty()) {
-            let extent = if list.iframes_only { Extent::IFrame } else { Extent::Segment };
+            let extent = if is_iframe { Extent::IFrame } else { Extent::Segment };
             fragment = Some(fragment::parse(body, init, extent, &mut notes));
-            for line in if list.iframes_only { &[32][..] } else { &[36, 37, 38, 40] } {
+            let is_no_fragment = fragment.as_ref().is_some_and(|fragment| fragment.moofs == 0);
+            if is_iframe && is_no_fragment {
+                // The range is wrong, not the file it cuts.
+                notes.0.iter_mut().for_each(|note| note.line = 32);
+            }
+            for line in if is_iframe { &[32][..] } else { &[36, 37, 38, 40] } {
                 self.ledger.checked(*line);
             }
         }

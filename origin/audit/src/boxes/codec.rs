@@ -164,3 +164,62 @@ pub(crate) fn same(declared: &str, measured: &str) -> bool {
     }
     declared == measured || (measured == "mp4a.40.2" && ["mp4a.40.5", "mp4a.40.29"].contains(&declared))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{describe, same};
+    use crate::boxes::sample_entry::SampleEntry;
+    use crate::boxes::{FourCc, Mp4Box, Notes};
+
+    /// Codec string of a configuration record, and the checklist lines it breaks.
+    fn check(format: FourCc, fourcc: FourCc, body: &[u8]) -> (Option<String>, Vec<u16>) {
+        let mut entry = SampleEntry { format, ..SampleEntry::default() };
+        let mut notes = Notes::default();
+        describe(&mut entry, &Mp4Box { fourcc, offset: 0, header: 8, body, overrun: 0 }, &mut notes);
+        (entry.codec, notes.0.iter().map(|note| note.line).collect())
+    }
+
+    /// hvcC of Main 4.1 with the given parameter sets.
+    fn hevc(kinds: &[u8]) -> Vec<u8> {
+        let mut body = vec![1, 1, 0x60, 0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 123];
+        body.extend([0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 0x0f, u8::try_from(kinds.len()).expect("few")]);
+        for kind in kinds {
+            body.extend([0x80 | kind, 0, 1, 0, 2, 0, 0]);
+        }
+        body
+    }
+
+    #[test]
+    fn codec_strings_are_those_of_rfc_6381() {
+        let named = |text: &str| (Some(text.to_owned()), Vec::new());
+        assert_eq!(check(*b"hvc1", *b"hvcC", &hevc(&[32, 33, 34])), named("hvc1.1.6.L123.B0"));
+        assert_eq!(check(*b"hvc1", *b"hvcC", &hevc(&[33, 34])).1, [37]);
+        assert_eq!(check(*b"av01", *b"av1C", &[0x81, 0x08, 0x4c, 0]), named("av01.0.08M.10"));
+        assert_eq!(check(*b"vp09", *b"vpcC", &[1, 0, 0, 0, 0, 31, 0x80]), named("vp09.00.31.08"));
+        let esds = [
+            0, 0, 0, 0, 3, 22, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x29, 0x90,
+        ];
+        assert_eq!(check(*b"mp4a", *b"esds", &esds), named("mp4a.40.5"));
+        for at in 0..esds.len() {
+            assert_eq!(check(*b"mp4a", *b"esds", &esds[..at]).1, [38], "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn declared_and_measured_strings_are_compared_as_players_do() {
+        for (declared, measured) in [
+            ("avc1.64001F", "avc1.64001f"),
+            ("mp4a.40.5", "mp4a.40.2"),
+            ("av01.0.08M.10.0.110", "av01.0.08M.10"),
+        ] {
+            assert!(same(declared, measured), "{declared}");
+        }
+        for (declared, measured) in [
+            ("avc1.64001e", "avc1.64001f"),
+            ("mp4a.40.2", "mp4a.40.5"),
+            ("hev1.1.6.L123.B0", "hvc1.1.6.L123.B0"),
+        ] {
+            assert!(!same(declared, measured), "{declared}");
+        }
+    }
+}

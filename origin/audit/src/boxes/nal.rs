@@ -62,3 +62,24 @@ fn picture(header: u8, hevc: bool) -> Access {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, access};
+
+    #[test]
+    fn random_access_pictures_are_known_by_their_nal_type() {
+        let hevc = |kind: u8| [0, 0, 0, 2, kind << 1, 1];
+        for (kind, expected) in
+            [(19, Access::Random), (21, Access::Random), (1, Access::Dependent), (32, Access::Unknown)]
+        {
+            assert_eq!(access(&hevc(kind), *b"hvc1", 4, true), expected, "{kind}");
+        }
+        // A delimiter before the slice does not count, an IDR after a dependent slice neither.
+        assert_eq!(access(&[0, 1, 9, 0, 1, 0x65], *b"avc1", 2, true), Access::Random);
+        assert_eq!(access(&[1, 0x41, 1, 0x65], *b"avc1", 1, true), Access::Dependent);
+        assert_eq!(access(&[0, 0, 0, 9, 0x65], *b"avc1", 4, true), Access::Broken);
+        assert_eq!(access(&[0, 0, 0, 9, 0x65], *b"avc1", 4, false), Access::Unknown);
+        assert_eq!(access(&[0, 0, 0, 1, 0x65], *b"av01", 4, true), Access::Unknown);
+    }
+}

@@ -139,6 +139,16 @@ impl Seconds {
     }
 }
 
+impl Seconds {
+    /// What a lenient player would take from a number that is written wrong; 0 from none.
+    pub(crate) fn guess(text: &str) -> Self {
+        let number: Option<std::time::Duration> =
+            text.trim().parse().ok().and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        let ns = number.and_then(|number| u64::try_from(number.as_nanos()).ok()).unwrap_or(0);
+        Self { ns, decimals: 9 }
+    }
+}
+
 /// `n[@o]` of EXT-X-BYTERANGE and the BYTERANGE attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ByteRange {

@@ -31,7 +31,7 @@ pub(super) fn check(presentation: &Presentation, ledger: &mut Ledger) {
         codecs(url, variant, &streams, 25, ledger);
         ledger.checked(26);
         if let Some(track) = video {
-            picture(url, list, variant, track, 26, ledger);
+            picture(url, &list.variants, variant, track, 26, ledger);
             frame_rate(url, variant, streams.first().copied(), ledger);
         }
         ledger.checked(28);
@@ -50,7 +50,7 @@ pub(super) fn check(presentation: &Presentation, ledger: &mut Ledger) {
         }
         let init = streams.first().and_then(|stream| stream.first_init());
         if let Some(track) = init.and_then(|init| init.first(Kind::Video)) {
-            picture(url, list, variant, track, 32, ledger);
+            picture(url, &list.iframes, variant, track, 32, ledger);
         }
     }
     scores(url, list, ledger);
@@ -102,7 +102,14 @@ fn distinct(stream: &Stream) -> Vec<&Init> {
 }
 
 /// RESOLUTION and VIDEO-RANGE against the sample entry.
-fn picture(url: &str, list: &Multivariant, variant: &Variant, track: &Track, line: u16, ledger: &mut Ledger) {
+fn picture(
+    url: &str,
+    siblings: &[Variant],
+    variant: &Variant,
+    track: &Track,
+    line: u16,
+    ledger: &mut Ledger,
+) {
     let place = || Place::Line(variant.line);
     let entry = &track.entry;
     let (width, height) = (u64::from(entry.width), u64::from(entry.height));
@@ -123,7 +130,7 @@ fn picture(url: &str, list: &Multivariant, variant: &Variant, track: &Track, lin
         Some(18) => "HLG",
         _ => "SDR",
     };
-    let mixed = list.variants.iter().any(|variant| variant.attributes.value("VIDEO-RANGE").is_some());
+    let mixed = siblings.iter().any(|variant| variant.attributes.value("VIDEO-RANGE").is_some());
     if range.unwrap_or("SDR") != measured && entry.transfer.is_some() {
         let message = format!("VIDEO-RANGE is {}, colr says {measured}", quote(range.unwrap_or("absent")));
         ledger.error(line, url, place(), message);

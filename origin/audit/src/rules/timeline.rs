@@ -14,7 +14,7 @@ const FIVE_DECIMALS_NS: u128 = 5_000;
 const SOURCE_SKEW_NS: u128 = 100_000_000;
 
 pub(super) fn check(presentation: &Presentation, ledger: &mut Ledger) {
-    for (stream, list) in presentation.playlists().filter(|(_, list)| !list.iframes_only) {
+    for (stream, list) in presentation.playlists().filter(|(stream, _)| !stream.is_iframe()) {
         continuity(stream, list, ledger);
         extinf(stream, list, ledger);
         unmarked_changes(stream, list, ledger);
@@ -95,7 +95,7 @@ fn unmarked_changes(stream: &Stream, list: &MediaPlaylist, ledger: &mut Ledger) 
 
 /// First and last segment of a playlist, when both were read and no discontinuity lies between.
 fn ends(stream: &Stream) -> Option<(&SegmentRead, &SegmentRead)> {
-    let list = stream.playlist.as_ref().filter(|list| list.ended && !list.iframes_only)?;
+    let list = stream.playlist.as_ref().filter(|list| list.ended && !stream.is_iframe())?;
     let (first, last) = (stream.segments.first()?, stream.segments.last()?);
     let all = first.index == 0 && last.index.checked_add(1) == Some(list.segments.len());
     let whole = all && !list.segments.iter().any(|segment| segment.discontinuity);
@@ -133,7 +133,7 @@ fn coverage(presentation: &Presentation, ledger: &mut Ledger) {
 /// The first presented frame stands at the same time in all video renditions.
 fn first_presented(presentation: &Presentation, ledger: &mut Ledger) {
     let mut known: Option<(&Stream, i128, i128)> = None;
-    for (stream, _) in presentation.playlists().filter(|(_, list)| list.ended && !list.iframes_only) {
+    for (stream, _) in presentation.playlists().filter(|(stream, list)| list.ended && !stream.is_iframe()) {
         let Some(read) = stream.segments.first().filter(|read| read.index == 0) else { continue };
         let Some((track, run)) = stream.run_of(read, Kind::Video) else { continue };
         let at = ticks_ns(i128::from(run.first_presented) - i128::from(track.edit_start), track.timescale);

@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
                     number,
                     format!("EXTINF duration is `{}`, not a decimal number", quote(duration)),
                 );
-                self.extinf = Some((number, Seconds::default()));
+                self.extinf = Some((number, Seconds::guess(duration)));
             }
         }
     }
