@@ -2,6 +2,7 @@
 //!
 //! Segment bodies are not here: each is read when it arrives and only its facts are kept.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::boxes::fragment::{Fragment, TrackRun};
@@ -138,18 +139,20 @@ impl Presentation {
         self.streams.get((*self.iframe_streams.get(at)?)?)
     }
 
-    /// Streams of the members of the group that `variant` names for `kind`.
+    /// Streams of the members of the group that `variant` names for `kind`, each once.
     pub(crate) fn group_streams(&self, variant: &Variant, kind: RenditionKind) -> Vec<&Stream> {
         let (Some((_, list)), Some(group)) = (&self.multivariant, variant.attributes.text(kind.word()))
         else {
             return Vec::new();
         };
-        list.renditions
+        let members: BTreeSet<usize> = list
+            .renditions
             .iter()
             .zip(&self.rendition_streams)
             .filter(|(rendition, _)| rendition.kind == kind && rendition.group == group)
-            .filter_map(|(_, stream)| self.streams.get((*stream)?))
-            .collect()
+            .filter_map(|(_, stream)| *stream)
+            .collect();
+        members.into_iter().filter_map(|stream| self.streams.get(stream)).collect()
     }
 }
 

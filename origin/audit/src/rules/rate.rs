@@ -1,5 +1,7 @@
 //! BANDWIDTH and AVERAGE-BANDWIDTH against measured segment sizes: lines 27 and 28.
 
+use std::collections::BTreeMap;
+
 use crate::ledger::Ledger;
 use crate::playlist::{RenditionKind, Variant};
 use crate::presentation::{Presentation, Stream};
@@ -19,6 +21,10 @@ struct Rate {
 
 pub(super) fn check(presentation: &Presentation, ledger: &mut Ledger) {
     let Some((url, list)) = &presentation.multivariant else { return };
+    // Measured once a stream: a hostile list may name one stream a thousand times.
+    let rates: BTreeMap<&str, Rate> =
+        presentation.streams.iter().filter_map(|stream| Some((stream.url.as_str(), rate(stream)?))).collect();
+    let rate = |stream: &Stream| rates.get(stream.url.as_str()).copied();
     for (at, variant) in list.variants.iter().enumerate() {
         let Some(mut sum) = presentation.variant_stream(at).and_then(rate) else { continue };
         for kind in [RenditionKind::Audio, RenditionKind::Video, RenditionKind::Subtitles] {

@@ -139,6 +139,21 @@ const TEXT: &[Row] = &[
         }),
     ),
     (
+        "init segment changes unmarked",
+        10,
+        S(|s| {
+            let init = s.documents["v1/init.mp4"].clone();
+            s.documents.insert("v1/other.mp4".to_owned(), init);
+            s.patch("v1/other.mp4", b"avcC", 21, &[0xef]);
+            s.text(HIGH, "#EXTINF:2.00000,\nseg1", "#EXT-X-MAP:URI=\"other.mp4\"\n#EXTINF:2.00000,\nseg1");
+        }),
+    ),
+    (
+        "encrypted MAP without IV",
+        12,
+        S(|s| s.text(FRENCH, "#EXT-X-MAP", "#EXT-X-KEY:METHOD=AES-128,URI=\"key\"\n#EXT-X-MAP")),
+    ),
+    (
         "MAP behind the first segment",
         11,
         S(|s| {

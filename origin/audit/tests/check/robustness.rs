@@ -70,6 +70,31 @@ fn a_sampled_audit_reads_both_ends_and_says_so() {
     assert_eq!(report.not_audited.len(), 6);
 }
 
+/// Decision 0001: an auditor that shares code with the writer shares its bugs.
+#[test]
+fn the_crate_depends_on_none_of_ours() {
+    let manifest = include_str!("../../Cargo.toml");
+    let dependencies = manifest.split("dependencies]").skip(1).collect::<String>();
+    assert!(dependencies.contains("serde") && !dependencies.contains("rillcast"));
+}
+
+#[test]
+fn a_hostile_ladder_is_measured_once_a_stream() {
+    let mut site = Site::new(&Plan::default());
+    let media = "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",URI=\"v1/list.m3u8\"\n";
+    let variant = "#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"x\",AUDIO=\"a\"\nv1/list.m3u8\n";
+    let text =
+        format!("#EXTM3U\n{}{}", media.repeat(limits::ENTRIES_MAX), variant.repeat(limits::ENTRIES_MAX));
+    site.documents.insert("master.m3u8".to_owned(), text.into_bytes());
+    let many = "#EXTINF:0.001,\nseg0.m4s\n".repeat(2_000);
+    let list =
+        format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"init.mp4\"\n{many}#EXT-X-ENDLIST\n");
+    site.documents.insert("v1/list.m3u8".to_owned(), list.into_bytes());
+    let report = audit(&site, Options { http: false, ..Options::default() });
+    assert_eq!(report.counts.playlists, 2);
+    assert!(report.findings.len() <= 100 * limits::FINDINGS_PER_LINE_MAX);
+}
+
 #[test]
 fn a_failed_request_is_a_finding() {
     let mut machine = Audit::new("http://origin.test/a/master.m3u8", Options::default());
