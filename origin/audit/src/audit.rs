@@ -112,7 +112,7 @@ impl Audit {
             next_id: 0,
             answered: 0,
             ledger: Ledger::default(),
-            presentation: Presentation::default(),
+            presentation: Presentation { entry_url: entry_url.to_owned(), ..Presentation::default() },
             seen: Vec::new(),
             segments_planned: 0,
             inits_planned: 0,

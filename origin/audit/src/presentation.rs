@@ -113,6 +113,8 @@ impl Stream {
 /// The whole.
 #[derive(Debug, Default)]
 pub(crate) struct Presentation {
+    /// URL the audit began at, before any redirect.
+    pub(crate) entry_url: String,
     /// URL and text of the multivariant playlist.
     pub(crate) multivariant: Option<(String, Multivariant)>,
     pub(crate) streams: Vec<Stream>,

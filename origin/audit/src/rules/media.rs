@@ -143,11 +143,7 @@ fn subtitles(presentation: &Presentation, stream: &Stream, list: &MediaPlaylist,
 /// URIs of children are relative and hold nothing of the entry URL's query.
 fn child_uris(presentation: &Presentation, ledger: &mut Ledger) {
     ledger.checked(35);
-    let entry = match &presentation.multivariant {
-        Some((url, _)) => url.clone(),
-        None => presentation.streams.first().map(|stream| stream.base.clone()).unwrap_or_default(),
-    };
-    let query = entry.split_once('?').map_or("", |(_, query)| query).to_owned();
+    let query = presentation.entry_url.split_once('?').map_or("", |(_, query)| query);
     let secrets: Vec<&str> = query
         .split('&')
         .filter_map(|pair| pair.split_once('='))

@@ -237,6 +237,13 @@ const TEXT: &[Row] = &[
         S(|s| {
             s.entry = format!("{}?token=0123456789", crate::fixture::ENTRY);
             s.text(HIGH, "seg1.m4s", "seg1.m4s?token=0123456789");
+            // The entry answers from a URL without the token, as after a redirect.
+            s.tamper = |q, r| {
+                if q.url.contains("master.m3u8") {
+                    r.redirects = 1;
+                    r.final_url = crate::fixture::ENTRY.to_owned();
+                }
+            };
         }),
     ),
 ];
