@@ -1,0 +1,110 @@
+//! The bench rig: our server beside nginx, on the same core, with the same bytes.
+//!
+//! ```text
+//!  corpus ─▶ servers start ─▶ truth: every body saved and compared ─▶ scenarios in pairs ─▶ report
+//!  (ffmpeg)  (peer, server)   (fetch, playlist)                       (load, measure)      (targets, baseline)
+//! ```
+//!
+//! Invariants: loopback only; every child is ours, bound in time, and ended when we end; nothing is
+//! timed before both servers gave the same bytes; a wrong body or a broken connection fails the run,
+//! a missed target does not.
+
+mod baseline;
+mod cold;
+mod corpus;
+mod environment;
+mod fetch;
+mod load;
+mod measure;
+mod micro;
+mod peer;
+mod playlist;
+mod process;
+mod progress;
+mod report;
+mod response;
+mod run;
+mod scenario;
+mod server;
+mod targets;
+mod truth;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures rillcast beside nginx.
+#[derive(Debug, Parser)]
+#[command(name = "rillcast-bench", version)]
+struct Cli {
+    /// Folder with `corpus/`, `report/` and `baseline.json`.
+    #[arg(long, default_value = "bench", global = true)]
+    home: PathBuf,
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Makes the corpus, starts both servers, measures, and writes the report.
+    Run(run::Options),
+    /// Prints the last report and writes its page anew.
+    Report,
+    /// Times the steps of the media core.
+    Micro(MicroOptions),
+}
+
+/// What `micro` is told.
+#[derive(Debug, clap::Args)]
+struct MicroOptions {
+    /// MP4 to work on; the two-hour file of the corpus without.
+    #[arg(long)]
+    input: Option<PathBuf>,
+    /// Only this bench, and no figures: for profilers.
+    #[arg(long, requires = "iterations")]
+    one: Option<String>,
+    /// How often.
+    #[arg(long, requires = "one")]
+    iterations: Option<u64>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Action::Run(options) => run::run(&cli.home, options),
+        Action::Report => run::show(&cli.home),
+        Action::Micro(options) => micro(&cli.home, options),
+    };
+    match done {
+        Ok(run::Done { text, success }) => {
+            print(&text);
+            if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            progress::Progress::default().tell(&format!("rillcast-bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn micro(home: &std::path::Path, options: &MicroOptions) -> anyhow::Result<run::Done> {
+    let scratch = run::scratch(home)?;
+    let input = match &options.input {
+        Some(input) => input.clone(),
+        None => run::long_input(home)?,
+    };
+    let text = match (&options.one, options.iterations) {
+        (Some(name), Some(iterations)) => {
+            micro::run_one(&input, name, iterations)?;
+            String::new()
+        }
+        _ => micro::run_all(&input, &scratch, measure::Cores::of_this_machine()?.server)?,
+    };
+    Ok(run::Done { text, success: true })
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what the program is run for")]
+fn print(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,212 @@
+//! Which bytes are right: every resource is got once from us, saved for nginx, and compared by SHA-256
+//! on both servers before anything is timed.
+//!
+//! The saved tree mirrors our URLs; a gzip answer lies beside the plain one as `NAME.gz`, where nginx's
+//! `gzip_static` looks for it. So both servers answer the same requests with the same bytes.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::fetch::{Client, FetchError};
+use crate::playlist;
+use crate::server::master_path;
+
+/// Most segments taken of one rendition.
+const SEGMENTS_MAX: usize = 5000;
+
+/// Why the truth cannot be had, or is not one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TruthError {
+    /// A server did not answer as it should.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A saved copy could not be written.
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    /// A path that cannot be saved as a file.
+    #[error("{0:?} cannot be mirrored as a file")]
+    Path(String),
+    /// A playlist without what is measured.
+    #[error("{0} lists no segments")]
+    Empty(String),
+    /// The point of it all.
+    #[error("{server} gives other bytes for {path} than the first answer had: {got} bytes against {want}")]
+    Differs { server: &'static str, path: String, got: u64, want: u64 },
+    /// An answer that is coded otherwise than asked for.
+    #[error("{server} gave {path} with the wrong content coding")]
+    Coding { server: &'static str, path: String },
+}
+
+/// One resource, with the bytes it must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Path of its URL.
+    pub(crate) path: String,
+    /// Whether it is the gzip answer.
+    pub(crate) gzip: bool,
+    /// Length as transferred.
+    pub(crate) bytes: u64,
+    /// Hash of the bytes as transferred.
+    sha256: [u8; 32],
+}
+
+/// A playlist, plain and gzip-coded (if the server codes it).
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    /// As it is.
+    pub(crate) plain: Piece,
+    /// As gzip.
+    pub(crate) gzip: Option<Piece>,
+}
+
+/// What one media file is on the wire.
+#[derive(Debug, Clone)]
+pub(crate) struct Asset {
+    /// The multivariant playlist.
+    pub(crate) master: Text,
+    /// The media playlist of the first variant.
+    pub(crate) media: Text,
+    /// Its segments; empty where only playlists were asked for.
+    pub(crate) video: Vec<Piece>,
+    /// The segments of the first audio rendition.
+    pub(crate) audio: Vec<Piece>,
+}
+
+/// Where the truth is taken from and kept.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    client: Client,
+    root: PathBuf,
+}
+
+impl Witness {
+    /// Asks the server at `address` and saves below `root`.
+    pub(crate) fn new(address: SocketAddr, root: &Path) -> Self {
+        Self { client: Client::new(address), root: root.to_owned() }
+    }
+
+    /// Everything of the media file `name`.
+    ///
+    /// # Errors
+    /// [`TruthError`].
+    pub(crate) fn asset(&mut self, name: &str, with_segments: bool) -> Result<Asset, TruthError> {
+        let path = master_path(name);
+        let master = self.text(&path)?;
+        let variants = playlist::variants(&self.client.text(&path)?);
+        let media_path = variants.video.first().map(|uri| playlist::resolve(&path, uri));
+        let media_path = media_path.ok_or_else(|| TruthError::Empty(path.clone()))?;
+        let media = self.text(&media_path)?;
+        let mut asset = Asset { master, media, video: Vec::new(), audio: Vec::new() };
+        if with_segments {
+            asset.video = self.segments(&media_path)?;
+            if let Some(uri) = variants.audio.first() {
+                asset.audio = self.segments(&playlist::resolve(&path, uri))?;
+            }
+        }
+        Ok(asset)
+    }
+
+    fn segments(&mut self, media_path: &str) -> Result<Vec<Piece>, TruthError> {
+        let uris = playlist::segments(&self.client.text(media_path)?);
+        if uris.is_empty() {
+            return Err(TruthError::Empty(media_path.to_owned()));
+        }
+        let paths = uris.iter().take(SEGMENTS_MAX).map(|uri| playlist::resolve(media_path, uri));
+        paths.map(|path| self.save(&path, false).map(|(piece, _)| piece)).collect()
+    }
+
+    fn text(&mut self, path: &str) -> Result<Text, TruthError> {
+        let (plain, coded) = self.save(path, false)?;
+        if coded {
+            return Err(TruthError::Coding { server: "rillcast", path: path.to_owned() });
+        }
+        // A server may answer a gzip request plainly: then there is nothing to compare.
+        let (gzip, coded) = self.save(path, true)?;
+        if !coded {
+            let file_path = mirror(&self.root, path, true)?;
+            fs::remove_file(&file_path).map_err(|source| TruthError::Io { path: file_path, source })?;
+        }
+        Ok(Text { plain, gzip: coded.then_some(gzip) })
+    }
+
+    fn save(&mut self, path: &str, gzip: bool) -> Result<(Piece, bool), TruthError> {
+        let file_path = mirror(&self.root, path, gzip)?;
+        let failed = |source| TruthError::Io { path: file_path.clone(), source };
+        fs::create_dir_all(file_path.parent().unwrap_or(&self.root)).map_err(failed)?;
+        let mut file = File::create(&file_path).map_err(failed)?;
+        let mut hash = Sha256::new();
+        let answer = self.client.get(path, gzip, |piece| {
+            hash.update(piece);
+            file.write_all(piece)
+        })?;
+        let sha256 = hash.finalize().into();
+        Ok((Piece { path: path.to_owned(), gzip, bytes: answer.bytes, sha256 }, answer.gzip))
+    }
+}
+
+/// Asks `server` for every piece again and compares.
+///
+/// # Errors
+/// [`TruthError::Differs`] for the first that has other bytes.
+pub(crate) fn check<'a>(
+    server: &'static str,
+    address: SocketAddr,
+    pieces: impl Iterator<Item = &'a Piece>,
+) -> Result<(), TruthError> {
+    let mut client = Client::new(address);
+    for piece in pieces {
+        let mut hash = Sha256::new();
+        let answer = client.get(&piece.path, piece.gzip, |bytes| {
+            hash.update(bytes);
+            Ok(())
+        })?;
+        if answer.gzip != piece.gzip {
+            return Err(TruthError::Coding { server, path: piece.path.clone() });
+        }
+        if <[u8; 32]>::from(hash.finalize()) != piece.sha256 {
+            let (path, got, want) = (piece.path.clone(), answer.bytes, piece.bytes);
+            return Err(TruthError::Differs { server, path, got, want });
+        }
+    }
+    Ok(())
+}
+
+impl Asset {
+    /// All pieces.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        let texts = [&self.master, &self.media];
+        let texts = texts.into_iter().flat_map(|text| std::iter::once(&text.plain).chain(&text.gzip));
+        texts.chain(&self.video).chain(&self.audio)
+    }
+}
+
+/// The file that stands for `path`: only plain names, so that nothing lands outside `root`.
+fn mirror(root: &Path, path: &str, gzip: bool) -> Result<PathBuf, TruthError> {
+    let plain = |name: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-~".contains(c);
+        !name.is_empty() && name != ".." && name != "." && name.chars().all(allowed)
+    };
+    let names = path.strip_prefix('/').filter(|rest| rest.split('/').all(plain));
+    let names = names.ok_or_else(|| TruthError::Path(path.to_owned()))?;
+    Ok(root.join(if gzip { format!("{names}.gz") } else { names.to_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_are_mirrored() {
+        let root = Path::new("/r");
+        let mirrored = mirror(root, "/vod/a.mp4/~1.x/v1/0.m4s", false).unwrap();
+        assert_eq!(mirrored, Path::new("/r/vod/a.mp4/~1.x/v1/0.m4s"));
+        assert_eq!(mirror(root, "/m.m3u8", true).unwrap(), Path::new("/r/m.m3u8.gz"));
+        for bad in ["", "a", "/", "/../x", "/a//b", "/a/./b", "/a%2f", "/a?b", "/a/"] {
+            assert!(matches!(mirror(root, bad, false), Err(TruthError::Path(_))), "{bad}");
+        }
+    }
+}
