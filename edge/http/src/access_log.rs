@@ -32,7 +32,7 @@ pub(crate) struct Beginning {
 
 /// An exchange under way. Dropping it ends it: after the last byte, or when the client has gone away.
 pub(crate) struct Exchange {
-    observer: Observer,
+    observer: Rc<Observer>,
     activity: Rc<Activity>,
     beginning: Beginning,
     started: Instant,
@@ -46,7 +46,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn begin(observer: Observer, activity: Rc<Activity>, beginning: Beginning) -> Self {
+    pub(crate) fn begin(observer: Rc<Observer>, activity: Rc<Activity>, beginning: Beginning) -> Self {
         activity.request_began();
         observer.metrics.in_flight.inc();
         Self {

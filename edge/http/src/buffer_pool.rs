@@ -1,21 +1,20 @@
-//! Reused read buffers, one pool a core.
+//! Read buffers, one pool a core.
 //!
 //! A buffer travels inside the `Bytes` of a body frame and comes home when the transport has let go of it, so the
-//! number of buffers outstanding is the number of file bytes queued in user space. Each connection may hold a
-//! limited number; a body that wants one more waits until the socket has drained.
+//! bytes of the buffers outstanding are the file bytes queued in user space. A connection may hold a limited number
+//! of large, reused buffers; beyond that its streams read into small ones. They never wait for each other: a client
+//! that pauses eight videos must still get the ninth.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Size of a buffer beyond a connection's share, in bytes: one HTTP/2 frame of the default size.
+const SMALL_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A pool of buffers of one size.
 #[derive(Debug)]
@@ -24,65 +23,54 @@ pub(crate) struct BufferPool {
     /// Buffers kept for reuse; more are freed.
     idle_max: usize,
     idle: Mutex<Vec<Box<[u8]>>>,
-    outstanding: AtomicUsize,
+    outstanding_bytes: AtomicUsize,
 }
 
 impl BufferPool {
     /// A pool of buffers of `buffer_bytes`, keeping at most `idle_max` that nobody uses.
     pub(crate) fn new(buffer_bytes: usize, idle_max: usize) -> Arc<Self> {
-        Arc::new(Self { buffer_bytes, idle_max, idle: Mutex::default(), outstanding: AtomicUsize::new(0) })
-    }
-
-    /// Buffers in use: being read into, or queued for a socket.
-    pub(crate) fn outstanding(&self) -> usize {
-        self.outstanding.load(Ordering::Relaxed)
-    }
-
-    fn take(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> PooledBuffer {
-        let idle = self.idle.lock().pop();
-        let bytes = idle.unwrap_or_else(|| vec![0; self.buffer_bytes].into_boxed_slice());
-        self.outstanding.fetch_add(1, Ordering::Relaxed);
-        PooledBuffer { bytes, filled: 0, pool: Arc::clone(self), _permit: permit }
-    }
-
-    fn put_back(&self, bytes: Box<[u8]>) {
-        self.outstanding.fetch_sub(1, Ordering::Relaxed);
-        let mut idle = self.idle.lock();
-        if idle.len() < self.idle_max {
-            idle.push(bytes);
-        }
-    }
-}
-
-/// What one connection may take from a pool.
-#[derive(Debug, Clone)]
-pub(crate) struct BufferBudget {
-    pool: Arc<BufferPool>,
-    permits: Arc<Semaphore>,
-}
-
-/// A wait for a buffer.
-pub(crate) type BufferWait = Pin<Box<dyn Future<Output = PooledBuffer>>>;
-
-impl BufferBudget {
-    /// At most `buffers` at a time.
-    pub(crate) fn new(pool: &Arc<BufferPool>, buffers: usize) -> Self {
-        Self { pool: Arc::clone(pool), permits: Arc::new(Semaphore::new(buffers)) }
-    }
-
-    /// A buffer now, if the connection may have one.
-    pub(crate) fn try_take(&self) -> Option<PooledBuffer> {
-        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(self.pool.take(permit))
-    }
-
-    /// A buffer as soon as the connection may have one; in the order of asking.
-    pub(crate) fn take(&self) -> BufferWait {
-        let budget = self.clone();
-        Box::pin(async move {
-            let permit = budget.permits.acquire_owned().await.expect("a budget is never closed");
-            budget.pool.take(permit)
+        Arc::new(Self {
+            buffer_bytes,
+            idle_max,
+            idle: Mutex::default(),
+            outstanding_bytes: AtomicUsize::new(0),
         })
+    }
+
+    /// Bytes of the buffers in use, large and small: being read into, or queued for a socket.
+    pub(crate) fn outstanding_bytes(&self) -> usize {
+        self.outstanding_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// What one connection may take from a pool. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct BufferShare {
+    pool: Arc<BufferPool>,
+    large: Arc<AtomicUsize>,
+    large_max: usize,
+}
+
+impl BufferShare {
+    /// At most `large_max` large buffers at a time.
+    pub(crate) fn new(pool: &Arc<BufferPool>, large_max: usize) -> Self {
+        Self { pool: Arc::clone(pool), large: Arc::default(), large_max }
+    }
+
+    /// A buffer: large while the share lasts, else small.
+    pub(crate) fn take(&self) -> PooledBuffer {
+        let pool = &self.pool;
+        // Only this core adds, so the count cannot pass the limit between the two steps.
+        let is_large = self.large.load(Ordering::Relaxed) < self.large_max;
+        let bytes = if is_large {
+            self.large.fetch_add(1, Ordering::Relaxed);
+            let idle = pool.idle.lock().pop();
+            idle.unwrap_or_else(|| vec![0; pool.buffer_bytes].into_boxed_slice())
+        } else {
+            vec![0; SMALL_BUFFER_BYTES.min(pool.buffer_bytes)].into_boxed_slice()
+        };
+        pool.outstanding_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        PooledBuffer { bytes, filled: 0, is_large, share: self.clone() }
     }
 }
 
@@ -92,8 +80,8 @@ pub(crate) struct PooledBuffer {
     bytes: Box<[u8]>,
     /// Bytes from the front that hold something.
     filled: usize,
-    pool: Arc<BufferPool>,
-    _permit: OwnedSemaphorePermit,
+    is_large: bool,
+    share: BufferShare,
 }
 
 impl PooledBuffer {
@@ -118,40 +106,47 @@ impl AsRef<[u8]> for PooledBuffer {
 
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        self.pool.put_back(std::mem::take(&mut self.bytes));
+        let pool = &self.share.pool;
+        pool.outstanding_bytes.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        if self.is_large {
+            self.share.large.fetch_sub(1, Ordering::Relaxed);
+            let mut idle = pool.idle.lock();
+            if idle.len() < pool.idle_max {
+                idle.push(std::mem::take(&mut self.bytes));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
+    const LARGE: usize = 64 * 1024;
+
     #[test]
-    fn a_connection_gets_its_share_and_waits_for_more() {
-        let pool = BufferPool::new(16, 8);
-        let budget = BufferBudget::new(&pool, 2);
-        let first = budget.try_take().unwrap().freeze(3);
-        let second = budget.try_take().unwrap();
-        assert!(budget.try_take().is_none());
-        let mut waiting = budget.take();
-        assert!((&mut waiting).now_or_never().is_none());
-        assert_eq!((first.len(), pool.outstanding()), (3, 2));
+    fn a_connection_gets_large_buffers_to_its_share_and_small_ones_beyond() {
+        let pool = BufferPool::new(LARGE, 8);
+        let share = BufferShare::new(&pool, 2);
+        let first = share.take().freeze(3);
+        let second = share.take();
+        let third = share.take();
+        assert_eq!((first.len(), second.bytes.len(), third.bytes.len()), (3, LARGE, SMALL_BUFFER_BYTES));
+        assert_eq!(pool.outstanding_bytes(), 2 * LARGE + SMALL_BUFFER_BYTES);
         drop(first);
-        assert!((&mut waiting).now_or_never().is_some());
-        drop(second);
-        assert_eq!(pool.outstanding(), 0);
+        assert_eq!(share.take().bytes.len(), LARGE);
         // Another connection has its own share.
-        assert!(BufferBudget::new(&pool, 1).try_take().is_some());
+        assert_eq!(BufferShare::new(&pool, 1).take().bytes.len(), LARGE);
+        drop((second, third));
+        assert_eq!(pool.outstanding_bytes(), 0);
     }
 
     #[test]
-    fn idle_buffers_are_reused_up_to_the_limit() {
-        let pool = BufferPool::new(16, 1);
-        let budget = BufferBudget::new(&pool, 2);
-        let (one, two) = (budget.try_take().unwrap(), budget.try_take().unwrap());
-        drop((one, two));
+    fn large_buffers_are_kept_for_reuse_up_to_the_limit() {
+        let pool = BufferPool::new(LARGE, 1);
+        let share = BufferShare::new(&pool, 2);
+        let taken = [share.take(), share.take(), share.take()];
+        drop(taken);
         assert_eq!(pool.idle.lock().len(), 1);
     }
 }

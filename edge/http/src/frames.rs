@@ -24,7 +24,7 @@ use crate::{
     access_log::Exchange,
     body::{Body, IntoSources},
     body_source::{BodySource, FileExtent, SourceFile},
-    buffer_pool::{BufferBudget, BufferWait, PooledBuffer},
+    buffer_pool::{BufferShare, PooledBuffer},
 };
 
 /// Longest frame cut from bytes in memory on HTTP/2, in bytes. There the flow of one stream is only seen between
@@ -68,30 +68,24 @@ pub(crate) struct Frames {
     current: Option<BodySource>,
     /// Bytes left, of all sources.
     left: u64,
-    budget: BufferBudget,
+    buffers: BufferShare,
     memory_frame_bytes: u64,
-    waiting: Waiting,
+    /// A read on a blocking thread, when the page cache did not have the bytes.
+    disk: Option<JoinHandle<(PooledBuffer, io::Result<usize>)>>,
     exchange: Exchange,
-}
-
-/// What the next frame of a file waits for.
-enum Waiting {
-    Nothing,
-    Buffer(BufferWait),
-    Disk(JoinHandle<(PooledBuffer, io::Result<usize>)>),
 }
 
 impl Frames {
     /// `body` as frames; `exchange` is told of each and ends with the last.
-    pub(crate) fn new(body: Body, is_http2: bool, budget: BufferBudget, exchange: Exchange) -> Self {
+    pub(crate) fn new(body: Body, is_http2: bool, buffers: BufferShare, exchange: Exchange) -> Self {
         exchange.begin_body(body.len());
         Self {
             left: body.len(),
             sources: body.into_sources(),
             current: None,
-            budget,
+            buffers,
             memory_frame_bytes: if is_http2 { HTTP2_MEMORY_FRAME_BYTES } else { u64::MAX },
-            waiting: Waiting::Nothing,
+            disk: None,
             exchange,
         }
     }
@@ -125,54 +119,37 @@ impl Frames {
     }
 
     fn poll_file(&mut self, extent: &FileExtent, cx: &mut Context<'_>) -> Poll<Result<Bytes, FrameError>> {
-        loop {
-            match &mut self.waiting {
-                Waiting::Nothing => match self.budget.try_take() {
-                    Some(buffer) => {
-                        if let Some(done) = self.read_inline(extent, buffer) {
-                            return Poll::Ready(done);
-                        }
-                    }
-                    None => self.waiting = Waiting::Buffer(self.budget.take()),
-                },
-                Waiting::Buffer(wait) => {
-                    let buffer = ready!(wait.as_mut().poll(cx));
-                    self.waiting = Waiting::Nothing;
-                    if let Some(done) = self.read_inline(extent, buffer) {
-                        return Poll::Ready(done);
-                    }
-                }
-                Waiting::Disk(read) => {
-                    let joined = ready!(Pin::new(read).poll(cx));
-                    self.waiting = Waiting::Nothing;
-                    let (buffer, result) =
-                        joined.map_err(|error| FrameError::Read(io::Error::other(error)))?;
-                    return Poll::Ready(self.finish_read(extent, buffer, result));
+        let mut read = match self.disk.take() {
+            Some(read) => read,
+            None => {
+                let mut buffer = self.buffers.take();
+                match read_cached(extent.file(), buffer.room(extent.len()), extent.offset()) {
+                    Ok(Some(read)) => return Poll::Ready(self.finish_read(extent, buffer, Ok(read))),
+                    Err(error) => return Poll::Ready(self.finish_read(extent, buffer, Err(error))),
+                    Ok(None) => self.ask_disk(extent, buffer),
                 }
             }
-        }
+        };
+        let Poll::Ready(joined) = Pin::new(&mut read).poll(cx) else {
+            self.disk = Some(read);
+            return Poll::Pending;
+        };
+        let (buffer, result) = joined.map_err(|error| FrameError::Read(io::Error::other(error)))?;
+        Poll::Ready(self.finish_read(extent, buffer, result))
     }
 
-    /// Reads what the page cache has; `None` when a blocking thread has been asked instead.
-    fn read_inline(
-        &mut self,
+    /// Reads on a blocking thread.
+    fn ask_disk(
+        &self,
         extent: &FileExtent,
         mut buffer: PooledBuffer,
-    ) -> Option<Result<Bytes, FrameError>> {
-        let file = extent.file();
-        match read_cached(file, buffer.room(extent.len()), extent.offset()) {
-            Ok(Some(read)) => Some(self.finish_read(extent, buffer, Ok(read))),
-            Ok(None) => {
-                self.exchange.spilled_to_disk();
-                let (file, offset, len) = (Arc::clone(file), extent.offset(), extent.len());
-                self.waiting = Waiting::Disk(tokio::task::spawn_blocking(move || {
-                    let result = read_blocking(&file, buffer.room(len), offset);
-                    (buffer, result)
-                }));
-                None
-            }
-            Err(error) => Some(self.finish_read(extent, buffer, Err(error))),
-        }
+    ) -> JoinHandle<(PooledBuffer, io::Result<usize>)> {
+        self.exchange.spilled_to_disk();
+        let (file, offset, len) = (Arc::clone(extent.file()), extent.offset(), extent.len());
+        tokio::task::spawn_blocking(move || {
+            let result = read_blocking(&file, buffer.room(len), offset);
+            (buffer, result)
+        })
     }
 
     /// Checks what was read and moves past it.

@@ -7,8 +7,9 @@ pub(crate) const HEADER_BYTES_FLOOR: usize = 8 * 1024;
 
 /// Limits of the server. Each has a default that suits an edge of two cores and 16 GiB.
 ///
-/// File bytes queued in user space are bounded by `connections × read_buffers_per_connection × read_buffer_bytes`;
-/// bytes in memory are shared with whoever gave them and not counted.
+/// File bytes queued in user space: at most three times `read_buffer_bytes` on an HTTP/1 connection, whatever its
+/// client does; on an HTTP/2 one `read_buffers_per_connection × read_buffer_bytes` and, for each further stream, five
+/// small buffers of 16 KiB. Bytes in memory are shared with whoever gave them and not counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Connections open at the same time, on all cores. One more is closed as soon as it is accepted.
@@ -34,7 +35,7 @@ pub struct Limits {
     pub http2_streams: u32,
     /// Bytes of one read of a file, and of hyper's own buffers.
     pub read_buffer_bytes: usize,
-    /// File buffers one connection may have queued.
+    /// File buffers of that size one connection may have queued; beyond, its streams read into small ones.
     pub read_buffers_per_connection: usize,
     /// File buffers one core keeps for reuse.
     pub read_buffers_idle: usize,

@@ -111,19 +111,20 @@ pub struct DrainReport {
     pub cut: usize,
 }
 
-/// A running server. Dropping it cuts all connections; [`Self::drain`] does not.
+/// A running server. Dropping it cuts all connections, because its cores see their [`watch::Sender`] go;
+/// [`Self::drain`] does not.
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
     connections: ConnectionCount,
     pools: Vec<Arc<BufferPool>>,
-    /// When the drain ends, once there is one.
-    stop: watch::Sender<Option<Instant>>,
     cores: Vec<RunningCore>,
 }
 
 #[derive(Debug)]
 struct RunningCore {
+    /// When the drain ends, once there is one. One for each core: connections look at it often.
+    stop: watch::Sender<Option<Instant>>,
     thread: JoinHandle<()>,
     report: oneshot::Receiver<CoreReport>,
 }
@@ -151,17 +152,17 @@ impl Server {
             time_of_day,
             limits,
         });
-        let (stop, stopped) = watch::channel(None);
-        let mut server = Self { addresses, connections, pools: Vec::new(), stop, cores: Vec::new() };
+        let mut server = Self { addresses, connections, pools: Vec::new(), cores: Vec::new() };
         for (number, listeners) in by_core.into_iter().enumerate() {
             let limits = &shared.limits;
             let pool = BufferPool::new(limits.read_buffer_bytes.max(1), limits.read_buffers_idle);
             server.pools.push(Arc::clone(&pool));
             let core = Core { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool };
+            let (stop, stopped) = watch::channel(None);
             let (thread, report) = core
-                .start(number, listeners, stopped.clone())
+                .start(number, listeners, stopped)
                 .map_err(|source| StartError::Core { core: number, source })?;
-            server.cores.push(RunningCore { thread, report });
+            server.cores.push(RunningCore { stop, thread, report });
         }
         Ok(server)
     }
@@ -176,9 +177,9 @@ impl Server {
         self.connections.total()
     }
 
-    /// File buffers in use now, on all cores: what clients have not yet taken.
-    pub fn file_buffers_outstanding(&self) -> usize {
-        self.pools.iter().map(|pool| pool.outstanding()).sum()
+    /// Bytes of the file buffers in use now, on all cores: what clients have not yet taken.
+    pub fn file_buffer_bytes(&self) -> usize {
+        self.pools.iter().map(|pool| pool.outstanding_bytes()).sum()
     }
 
     /// Stops accepting, lets what is under way finish, and after `within` cuts what is left.
@@ -187,9 +188,11 @@ impl Server {
     /// the kernel had queued are still accepted and answered.
     pub async fn drain(mut self, within: Duration) -> DrainReport {
         let now = monotonic();
-        self.stop.send_replace(Some(now.checked_add(within).unwrap_or(now)));
+        for core in &self.cores {
+            core.stop.send_replace(Some(now.checked_add(within).unwrap_or(now)));
+        }
         let mut cut: usize = 0;
-        for RunningCore { thread, report } in std::mem::take(&mut self.cores) {
+        for RunningCore { stop: _stop, thread, report } in std::mem::take(&mut self.cores) {
             match report.await {
                 Ok(report) => cut = cut.saturating_add(report.cut),
                 Err(_) => tracing::error!("a core died before the drain"),
@@ -200,18 +203,6 @@ impl Server {
             }
         }
         DrainReport { cut }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.send_if_modified(|until| {
-            let is_running = until.is_none();
-            if is_running {
-                *until = Some(monotonic());
-            }
-            is_running
-        });
     }
 }
 

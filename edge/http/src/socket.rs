@@ -10,7 +10,8 @@ use std::{
     time::Instant,
 };
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
+use rustix::net::RecvFlags;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -29,7 +30,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(crate) struct Socket {
     stream: TcpStream,
     /// Bytes read to find out what they are, not yet given to the reader they are for.
-    ahead: Bytes,
+    ahead: BytesMut,
     activity: Rc<Activity>,
     monotonic: fn() -> Instant,
 }
@@ -45,41 +46,43 @@ pub(crate) enum FrontError {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, activity: Rc<Activity>, monotonic: fn() -> Instant) -> Self {
-        Self { stream, ahead: Bytes::new(), activity, monotonic }
+        Self { stream, ahead: BytesMut::new(), activity, monotonic }
     }
 
     /// Takes the PROXY header from the front.
     pub(crate) async fn take_proxy_header(&mut self) -> Result<ProxyHeader, FrontError> {
-        let mut front = BytesMut::from(std::mem::take(&mut self.ahead));
         loop {
-            if let Some(header) = proxy_protocol::parse(&front)? {
-                front.advance(header.len.min(front.len()));
-                self.ahead = front.freeze();
+            if let Some(header) = proxy_protocol::parse(&self.ahead)? {
+                self.ahead.advance(header.len.min(self.ahead.len()));
                 return Ok(header);
             }
-            self.read_more(&mut front).await?;
+            self.read_ahead().await?;
         }
     }
 
-    /// Whether the client begins with HTTP/2's preface; nothing is taken.
+    /// Whether the client begins with HTTP/2's preface; nothing is taken. May be dropped and called again.
     pub(crate) async fn begins_http2(&mut self) -> Result<bool, FrontError> {
-        let mut front = BytesMut::from(std::mem::take(&mut self.ahead));
-        let is_http2 = loop {
-            let common = front.len().min(HTTP2_PREFACE.len());
-            if front.get(..common) != HTTP2_PREFACE.get(..common) {
-                break false;
+        loop {
+            let common = self.ahead.len().min(HTTP2_PREFACE.len());
+            if self.ahead.get(..common) != HTTP2_PREFACE.get(..common) {
+                return Ok(false);
             }
             if common == HTTP2_PREFACE.len() {
-                break true;
+                return Ok(true);
             }
-            self.read_more(&mut front).await?;
-        };
-        self.ahead = front.freeze();
-        Ok(is_http2)
+            self.read_ahead().await?;
+        }
     }
 
-    async fn read_more(&mut self, front: &mut BytesMut) -> io::Result<()> {
-        match self.stream.read_buf(front).await? {
+    /// Whether the client has said something that we have not yet passed on. Asks the kernel, because a fresh
+    /// socket's readiness is known to the runtime only after its next turn.
+    pub(crate) fn has_word(&self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !self.ahead.is_empty() || matches!(rustix::net::recv(&self.stream, &mut [0; 1], flags), Ok((1.., _)))
+    }
+
+    async fn read_ahead(&mut self) -> io::Result<()> {
+        match self.stream.read_buf(&mut self.ahead).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt as _;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -29,37 +28,59 @@ pub(super) struct Rules {
 
 /// The task of one listening socket; owner of its connections.
 pub(super) struct Acceptor<H> {
-    pub(super) listener: TcpListener,
-    pub(super) rules: Rc<Rules>,
-    pub(super) core: Rc<Core<H>>,
-    pub(super) stop: watch::Receiver<Option<Instant>>,
+    listener: TcpListener,
+    admission: Admission<H>,
+    stop: watch::Receiver<Option<Instant>>,
+}
+
+/// What every connection of a listener gets.
+struct Admission<H> {
+    rules: Rc<Rules>,
+    core: Rc<Core<H>>,
+    stop: watch::Receiver<Option<Instant>>,
 }
 
 impl<H: Handler> Acceptor<H> {
+    pub(super) fn new(
+        listener: TcpListener,
+        rules: Rules,
+        core: Rc<Core<H>>,
+        stop: watch::Receiver<Option<Instant>>,
+    ) -> Self {
+        let admission = Admission { rules: Rc::new(rules), core, stop: stop.clone() };
+        Self { listener, admission, stop }
+    }
+
     /// Accepts until told to stop, then waits for what is open; returns how many connections were cut.
     pub(super) async fn run(mut self) -> usize {
         let mut connections = JoinSet::new();
         let until = loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer, &mut connections),
+                    Ok((stream, peer)) => self.admission.admit(stream, peer, &mut connections),
                     Err(error) => pause_after(&error).await,
                 },
                 Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
                 until = stopped(&mut self.stop) => break until,
             }
         };
-        self.admit_queued(&mut connections);
-        drop(self.listener);
+        match self.listener.into_std() {
+            Ok(listener) => self.admission.admit_queued(&listener, &mut connections),
+            Err(error) => tracing::warn!(%error, "queued connections are lost"),
+        }
         finish(connections, until).await
     }
+}
 
-    /// Takes in what the kernel had queued: closing the socket would reset it.
-    fn admit_queued(&self, connections: &mut JoinSet<()>) {
+impl<H: Handler> Admission<H> {
+    /// Takes in what the kernel had queued: closing the socket would reset it. Asks the kernel itself, because the
+    /// runtime may not have heard of the latest yet.
+    fn admit_queued(&self, listener: &std::net::TcpListener, connections: &mut JoinSet<()>) {
         for _ in 0..self.core.shared.limits.accept_backlog {
-            match self.listener.accept().now_or_never() {
-                Some(Ok((stream, peer))) => self.admit(stream, peer, connections),
-                Some(Err(_)) | None => break,
+            let Ok((stream, peer)) = listener.accept() else { break };
+            match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                Ok(stream) => self.admit(stream, peer, connections),
+                Err(error) => tracing::warn!(%error, "a queued connection is lost"),
             }
         }
     }

@@ -5,9 +5,11 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::{
     activity::{Activity, Verdict},
-    buffer_pool::BufferBudget,
+    buffer_pool::BufferShare,
     connection_count::OpenConnection,
     frames::Frames,
     handler::Handler,
@@ -90,8 +92,8 @@ impl EarlyEnd {
 impl<H: Handler> Connection<H> {
     /// Serves it to its end.
     pub(super) async fn serve(mut self, stream: TcpStream) {
-        let shared = Rc::clone(&self.core);
-        let (limits, observer) = (&shared.shared.limits, &shared.shared.observer);
+        let shared = Arc::clone(&self.core.shared);
+        let (limits, observer) = (&shared.limits, &shared.observer);
         let _counted = Counted::new(&observer.metrics.connections);
         let activity = Rc::new(Activity::new((observer.monotonic)()));
         if let Err(error) = listen::tune(&stream, limits) {
@@ -133,14 +135,18 @@ impl<H: Handler> Connection<H> {
             let stream = acceptor.accept(socket).await.map_err(EarlyEnd::Handshake)?;
             return Ok(Front::Tls(Box::new(stream)));
         }
-        tokio::select! {
+        let early = tokio::select! {
             biased;
-            is_http2 = socket.begins_http2() => {
-                let is_http2 = is_http2?;
-                Ok(Front::Plain { socket, is_http2 })
-            }
-            _ = stopped(&mut self.stop) => Err(EarlyEnd::Draining),
-        }
+            is_http2 = socket.begins_http2() => Some(is_http2?),
+            _ = stopped(&mut self.stop) => None,
+        };
+        let is_http2 = match early {
+            Some(is_http2) => is_http2,
+            // A client that has asked is answered, also when the question was still in the kernel.
+            None if socket.has_word() => socket.begins_http2().await?,
+            None => return Err(EarlyEnd::Draining),
+        };
+        Ok(Front::Plain { socket, is_http2 })
     }
 
     async fn speak_http<T: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -150,11 +156,21 @@ impl<H: Handler> Connection<H> {
         activity: Rc<Activity>,
     ) {
         let Self { peer, core, stop, open, .. } = self;
-        let driver_core = Rc::clone(&core);
-        let (limits, observer) = (&driver_core.shared.limits, &driver_core.shared.observer);
+        let shared = Arc::clone(&core.shared);
+        let limits = &shared.limits;
+        // One copy a connection, so that a request touches no count that other cores touch.
+        let observer = Rc::new(shared.observer.clone());
         activity.begin_http(transport.is_http2(), (observer.monotonic)());
-        let budget = BufferBudget::new(&core.pool, limits.read_buffers_per_connection.max(1));
-        let service = Rc::new(Service { core, activity: Rc::clone(&activity), budget, peer, transport });
+        let buffers = BufferShare::new(&core.pool, limits.read_buffers_per_connection.max(1));
+        let service = Rc::new(Service {
+            core,
+            activity: Rc::clone(&activity),
+            observer: Rc::clone(&observer),
+            stop: stop.clone(),
+            buffers,
+            peer,
+            transport,
+        });
         let service = service_fn(move |request: Request<Incoming>| {
             let service = Rc::clone(&service);
             async move { Ok::<Response<Frames>, Infallible>(service.answer(request).await) }
@@ -203,6 +219,10 @@ impl Watch<'_> {
         let mut connection = pin!(connection);
         let mut is_draining = false;
         let mut why = None;
+        // Reads what is there before any drain: hyper would close a connection unread.
+        if let Some(result) = connection.as_mut().now_or_never() {
+            return reason_of(result);
+        }
         loop {
             let now = (self.monotonic)();
             let look_again = match self.activity.verdict(self.limits, now) {
@@ -216,22 +236,25 @@ impl Watch<'_> {
                 }
             };
             tokio::select! {
+                // The drain first: a response that becomes ready together with it must say that it is the last.
                 biased;
-                result = connection.as_mut() => {
-                    if let Err(error) = result {
-                        tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke");
-                    }
-                    return why;
-                }
                 _ = stopped(&mut self.stop), if !is_draining => {
                     connection.as_mut().begin_drain();
                     self.activity.closing((self.monotonic)());
                     (is_draining, why) = (true, Some("draining"));
                 }
+                result = connection.as_mut() => return why.or_else(|| reason_of(result)),
                 () = tokio::time::sleep_until(look_again.into()) => {}
             }
         }
     }
+}
+
+/// Why a connection ended by itself, where that is worth counting.
+fn reason_of(result: Result<(), hyper::Error>) -> Option<&'static str> {
+    let error = result.err()?;
+    tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke");
+    error.is_parse().then_some("bad_http")
 }
 
 /// A connection that can be asked to end after what is under way.

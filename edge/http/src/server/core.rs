@@ -121,8 +121,7 @@ impl<H: Handler> Core<H> {
         }
         let mut acceptors = JoinSet::new();
         for (listener, rules) in listeners {
-            let acceptor =
-                Acceptor { listener, rules: Rc::new(rules), core: Rc::clone(&core), stop: stop.clone() };
+            let acceptor = Acceptor::new(listener, rules, Rc::clone(&core), stop.clone());
             acceptors.spawn_local(acceptor.run());
         }
         let mut total = CoreReport::default();

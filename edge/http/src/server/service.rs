@@ -1,17 +1,18 @@
 //! The life of a request on one screen: name it, check it, ask the handler, respond, permit, send.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc, time::Instant};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
 use super::core::Core;
 use crate::{
-    access_log::{Beginning, Exchange},
+    access_log::{Beginning, Exchange, Observer},
     activity::Activity,
     admission,
-    buffer_pool::BufferBudget,
+    buffer_pool::BufferShare,
     client_address,
     cors::{is_preflight, method_list},
     frames::Frames,
@@ -28,7 +29,9 @@ use crate::{
 pub(super) struct Service<H> {
     pub(super) core: Rc<Core<H>>,
     pub(super) activity: Rc<Activity>,
-    pub(super) budget: BufferBudget,
+    pub(super) observer: Rc<Observer>,
+    pub(super) buffers: BufferShare,
+    pub(super) stop: watch::Receiver<Option<Instant>>,
     pub(super) peer: SocketAddr,
     pub(super) transport: Transport,
 }
@@ -73,18 +76,20 @@ impl<H: Handler> Service<H> {
             }
         }
         head.headers.insert(X_REQUEST_ID, question.id().to_header_value());
-        if (decision.is_last || is_chunked) && !self.transport.is_http2() {
+        // A drain may have begun while the connection was not looking.
+        let is_draining = self.stop.borrow().is_some();
+        if (decision.is_last || is_chunked || is_draining) && !self.transport.is_http2() {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         exchange.answered(head.status);
-        let body = Frames::new(body, self.transport.is_http2(), self.budget.clone(), exchange);
+        let body = Frames::new(body, self.transport.is_http2(), self.buffers.clone(), exchange);
         Response::from_parts(head, body)
     }
 
     fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress) -> Exchange {
         let (id, method) = (id.clone(), head.method.clone());
         let beginning = Beginning { id, method, client: client.ip, transport: self.transport };
-        Exchange::begin(self.core.shared.observer.clone(), Rc::clone(&self.activity), beginning)
+        Exchange::begin(Rc::clone(&self.observer), Rc::clone(&self.activity), beginning)
     }
 
     /// What to reply: by the server where it can, by the handler else.

@@ -1,0 +1,181 @@
+//! A server with a handler that has one path for each thing a test wants to see.
+
+use std::{
+    io::Write as _,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, Barrier, Mutex},
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Method, header};
+use prometheus::Registry;
+use rillcast_http::{
+    Encoding, Entity, EntityTag, FileExtent, Handler, HttpMetrics, Listener, Problem, RawReply, Reply,
+    Request, RouteClass, Server, ServerConfig, SourceFile,
+};
+use tokio::sync::Semaphore;
+
+/// How long a condition may take before a test gives up; never reached by a test that passes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const METHODS_WITH_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
+
+/// Media of every test: bytes that tell their own place.
+pub(crate) fn media(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at / 7 + at / 251) as u8).collect()
+}
+
+/// Writes `bytes` to a new file of `directory`.
+pub(crate) fn write_file(directory: &Path, bytes: &[u8]) -> PathBuf {
+    let path = directory.join("media.mp4");
+    std::fs::File::create(&path).unwrap().write_all(bytes).unwrap();
+    path
+}
+
+/// What the handler serves and waits for.
+pub(crate) struct Stage {
+    /// Served at `/file`.
+    pub(crate) file: Option<PathBuf>,
+    /// `/held` answers once it can take a permit.
+    pub(crate) gate: Semaphore,
+    /// `/block` stops its whole core here until a test comes.
+    pub(crate) barrier: Barrier,
+    /// Requests that wait at the gate, or have passed it.
+    pub(crate) arrived: Mutex<usize>,
+}
+
+impl Handler for Stage {
+    async fn handle(&self, request: Request) -> Reply {
+        match request.path() {
+            "/memory" => text("hello").into(),
+            "/playlist" => Entity { encoding: Encoding::Compress, ..text(&playlist()) }.into(),
+            "/large" => text(&"x".repeat(8 << 20)).into(),
+            "/file" => self.file_entity().into(),
+            "/held" => {
+                *self.arrived.lock().unwrap() += 1;
+                self.gate.acquire().await.unwrap().forget();
+                text("let go").into()
+            }
+            "/block" => {
+                *self.arrived.lock().unwrap() += 1;
+                self.barrier.wait();
+                text("on we go").into()
+            }
+            "/who" => {
+                let line = format!("{} {}", request.client.ip, request.transport.as_str());
+                RawReply::ok(HeaderValue::from_static("text/plain"), line).into()
+            }
+            "/upload" => match request.body.collect(10, PATIENCE).await {
+                Ok(bytes) => RawReply::ok(HeaderValue::from_static("text/plain"), bytes).into(),
+                Err(error) => Problem::bad_request(error.to_string()).into(),
+            },
+            "/panic" => panic!("on purpose"),
+            _ => Problem::not_found().into(),
+        }
+    }
+
+    fn route(&self, path: &str) -> RouteClass {
+        RouteClass(if path == "/file" { "segment" } else { "other" })
+    }
+
+    fn allowed_methods(&self, path: &str) -> &'static [Method] {
+        if path == "/upload" { METHODS_WITH_POST } else { rillcast_http::READ_METHODS }
+    }
+
+    fn logged_path<'a>(&self, path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
+        (!path.starts_with("/secret")).then(|| path.into())
+    }
+}
+
+impl Stage {
+    fn file_entity(&self) -> Entity {
+        let file = Arc::new(SourceFile::open(self.file.as_ref().unwrap()).unwrap());
+        let modified = file.identity().modified();
+        Entity {
+            etag: Some(EntityTag::strong("file-1").unwrap()),
+            last_modified: Some(modified),
+            body: FileExtent::whole(file).into(),
+            ..Entity::new(HeaderValue::from_static("video/mp4"), "")
+        }
+    }
+}
+
+pub(crate) fn playlist() -> String {
+    "#EXTINF:4.0,\nsegment.m4s\n".repeat(200)
+}
+
+fn text(body: &str) -> Entity {
+    Entity {
+        etag: Some(EntityTag::strong("text-1").unwrap()),
+        cache_control: HeaderValue::from_static("max-age=60"),
+        ..Entity::new(HeaderValue::from_static("text/plain"), body.to_owned())
+    }
+}
+
+/// A running server and what belongs to it.
+pub(crate) struct Rig {
+    pub(crate) server: Server,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) registry: Registry,
+}
+
+impl Rig {
+    /// A server on two cores, plain HTTP on 127.0.0.1, with changes to its settings.
+    pub(crate) fn start(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::with_file(None, change)
+    }
+
+    pub(crate) fn with_file(file: Option<PathBuf>, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let mut config = ServerConfig::new(vec![Listener::plain("127.0.0.1:0".parse().unwrap())]);
+        config.cores = NonZeroUsize::new(2).unwrap();
+        change(&mut config);
+        let registry = Registry::new();
+        let metrics = HttpMetrics::register(&registry).unwrap();
+        let stage = Arc::new(Stage {
+            file,
+            gate: Semaphore::new(0),
+            barrier: Barrier::new(2),
+            arrived: Mutex::new(0),
+        });
+        let server = Server::start(config, &stage, metrics).unwrap();
+        Self { server, stage, registry }
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.server.addresses()[0]
+    }
+
+    /// The sum of all figures of `name` of which some label has the value `label`.
+    pub(crate) fn figure(&self, name: &str, label: &str) -> u64 {
+        let families = self.registry.gather();
+        let metrics =
+            families.iter().filter(|family| family.name() == name).flat_map(|family| family.get_metric());
+        metrics
+            .filter(|metric| metric.get_label().iter().any(|pair| pair.value() == label))
+            .map(|metric| metric.get_counter().get_value() as u64)
+            .sum()
+    }
+
+    pub(crate) fn arrived(&self) -> usize {
+        *self.stage.arrived.lock().unwrap()
+    }
+}
+
+/// Waits until `is_met`, giving way to others meanwhile.
+#[expect(clippy::disallowed_methods, reason = "the guard against a test that never ends needs a clock")]
+pub(crate) fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_met() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Runs what the server offers as a future.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The names of header fields that tests look at.
+pub(crate) const REQUEST_ID: header::HeaderName = rillcast_http::request_id::X_REQUEST_ID;

@@ -1,0 +1,121 @@
+//! TLS: both protocols, both address families, and a certificate that changes while the server runs.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use rillcast_http::{Listener, TlsFiles};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::CertificateDer};
+
+use crate::{
+    client::Client,
+    harness::{PATIENCE, Rig, media, wait_until, write_file},
+};
+
+/// Writes a new self-signed pair and returns where it lies and the certificate.
+pub(crate) fn renew(directory: &Path) -> (TlsFiles, CertificateDer<'static>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let files = TlsFiles {
+        reload_every: Duration::from_millis(20),
+        ..TlsFiles::new(directory.join("cert.pem"), directory.join("key.pem"))
+    };
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+    (files, made.cert.der().clone())
+}
+
+pub(crate) fn client_config(trusted: CertificateDer<'static>, alpn: &[&str]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    config
+}
+
+/// A TLS connection over which HTTP/1 is spoken; fails when the certificate is another.
+fn connect(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+) -> Result<Client<StreamOwned<ClientConnection, TcpStream>>, rustls::Error> {
+    let config = client_config(trusted.clone(), &["http/1.1"]);
+    let name = "localhost".try_into().unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    while connection.is_handshaking() {
+        if let Err(error) = connection.complete_io(&mut stream) {
+            return Err(error.downcast::<rustls::Error>().unwrap());
+        }
+    }
+    Ok(Client::over(StreamOwned::new(connection, stream)))
+}
+
+#[test]
+fn http1_in_tls_serves_files_over_both_families() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, certificate) = renew(directory.path());
+    let bytes = media(700_000);
+    let rig = Rig::with_file(Some(write_file(directory.path(), &bytes)), |config| {
+        let addresses = ["127.0.0.1:0", "[::1]:0"].map(|text| text.parse().unwrap());
+        config.listeners = addresses.map(|address| Listener::tls(address, files.clone())).into();
+    });
+    for (address, ip) in rig.server.addresses().iter().zip(["127.0.0.1", "::1"]) {
+        let mut client = connect(*address, &certificate).unwrap();
+        assert_eq!(client.get("/who", &[]).text(), format!("{ip} https1"));
+        assert!(client.get("/file", &[]).body == bytes);
+        assert!(client.get("/file", &["Range: bytes=65530-65545"]).body == bytes[65_530..65_546]);
+    }
+}
+
+#[test]
+fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, first) = renew(directory.path());
+    let rig = Rig::start(|config| {
+        config.listeners = vec![Listener::tls(config.listeners[0].address, files.clone())]
+    });
+    let mut old = connect(rig.address(), &first).unwrap();
+    assert_eq!(old.get("/memory", &[]).status, 200);
+
+    let (_, second) = renew(directory.path());
+    wait_until("the new certificate", || connect(rig.address(), &second).is_ok());
+    assert!(connect(rig.address(), &first).is_err());
+    assert_eq!(old.get("/memory", &[]).status, 200, "connections outlive their certificate");
+
+    std::fs::write(&files.certificate, "-----BEGIN CERTIFICATE-----\nhalf").unwrap();
+    for _ in 0..20 {
+        assert!(connect(rig.address(), &second).is_ok());
+    }
+}
+
+#[test]
+fn plain_text_on_a_tls_port_ends_the_connection_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, certificate) = renew(directory.path());
+    let rig = Rig::start(|config| config.listeners = vec![Listener::tls(config.listeners[0].address, files)]);
+    let mut lost = Client::connect(rig.address());
+    lost.try_send("GET /memory HTTP/1.1\r\nHost: a\r\n\r\n");
+    lost.read_to_end();
+    wait_until("it to be counted", || {
+        rig.figure("rillcast_http_connections_ended_total", "handshake_failed") == 1
+    });
+    assert_eq!(connect(rig.address(), &certificate).unwrap().get("/memory", &[]).status, 200);
+}
+
+#[test]
+fn a_missing_certificate_is_an_error_at_the_start() {
+    let files = TlsFiles::new("/nonexistent/cert.pem", "/nonexistent/key.pem");
+    let config = rillcast_http::ServerConfig::new(vec![Listener::tls("127.0.0.1:0".parse().unwrap(), files)]);
+    let rig = Rig::start(|_| {});
+    let metrics = rillcast_http::HttpMetrics::register(&prometheus::Registry::new()).unwrap();
+    let error = rillcast_http::Server::start(config, &rig.stage, metrics).unwrap_err();
+    assert!(matches!(error, rillcast_http::StartError::Tls { .. }), "{error}");
+}
