@@ -1,2 +1,18 @@
-//! The rillcast binary.
-fn main() {}
+//! rillcast: a media origin, edge and control plane in one binary.
+
+mod check;
+mod cli;
+mod config;
+mod front;
+mod inspect;
+mod logs;
+mod run;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main()
+}

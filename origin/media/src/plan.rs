@@ -381,13 +381,13 @@ pub fn samples<'a>(
     span: &Span,
 ) -> impl Iterator<Item = Sample<Extent>> + Clone + 'a {
     let clip = timeline.clips().get(span.clip);
-    let part = clip.and_then(|clip| clip.track(track).map(|(track, part)| (clip.source, track, part.shift)));
+    let part = clip.and_then(|clip| clip.track(track).map(|(track, part)| (clip.source, track, part)));
     let range = span.samples.clone();
-    part.into_iter().flat_map(move |(source, track, shift)| {
+    part.into_iter().flat_map(move |(source, track, part)| {
         track.samples.rows(range.clone()).map(move |row| Sample {
-            dts: row.dts + shift,
+            dts: row.dts + part.shift + i64::from(part.decode_delay),
             duration: row.duration,
-            composition_offset: row.composition_offset,
+            composition_offset: row.composition_offset.saturating_sub(part.decode_delay),
             sync: row.sync,
             payload: Extent { source, offset: row.offset, len: u64::from(row.size) },
         })

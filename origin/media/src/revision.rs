@@ -53,6 +53,7 @@ impl Revision {
                     hash.update((bound as u64).to_le_bytes());
                 }
                 hash.update(part.shift.to_le_bytes());
+                hash.update(part.decode_delay.to_le_bytes());
             }
         }
         let digest = hash.finalize();

@@ -36,6 +36,9 @@ const AUDIO_PREROLL_SAMPLES: usize = 1;
 /// An edit that ends this close to the end of the media runs to the end: muxers write the duration
 /// of the other track there, or one rounded to a coarse movie timescale.
 const END_SLACK_MS: i64 = 100;
+/// Longest track, and longest edit list, in seconds: a named limit (more than a year), so that sums of
+/// times never overflow.
+pub const MAX_DURATION_S: i64 = 1 << 25;
 /// Distance in which a sample may be reordered, in samples: more than any codec's reordering.
 const REORDER_SAMPLES: usize = 64;
 
@@ -64,6 +67,11 @@ pub struct ClipTrack {
     pub samples: Range<usize>,
     /// What is added to a media time to get the output time, in ticks of the track.
     pub shift: i64,
+    /// How much later than in the source samples are decoded, in ticks: their decode times grow by it,
+    /// their composition offsets shrink by it (and may become negative). It is the composition offset
+    /// of the first sample, so that a segment's decode time is its presentation time: players place
+    /// segments by decode time, and would start with a hole as long as the reordering delay.
+    pub decode_delay: i32,
 }
 
 /// Why a movie has no timeline we can make. The file may be correct.
@@ -150,14 +158,31 @@ fn clip(
     let lead = movie.timescale.rescale(edit.lead, track.timescale);
     let zero = Zero { at: lead + (first - edit.media_time), timescale: track.timescale };
     let tracks = movie.tracks.iter().zip(edits).map(|(track, edit)| ClipTrack {
+        decode_delay: decode_delay(track, &shown(track, edit)),
         samples: shown(track, edit),
         shift: shift(track, edit, zero, start, movie.timescale),
     });
     let tracks: Vec<_> = tracks.collect();
+    let early = movie.tracks.iter().zip(&tracks).find(|(track, part)| begins_too_early(track, part));
+    if let Some((track, _)) = early {
+        let reason = "has it begin more than 10 s before the first frame that is shown";
+        return Err(TimelineError::Edits { track: track.id, reason });
+    }
     if tracks.get(reference).is_none_or(|track| track.samples.is_empty()) {
         return Err(nothing(Some(track)));
     }
     Ok(Clip { source: SourceIndex::default(), movie: Arc::clone(movie), tracks })
+}
+
+/// Whether a decode time would be negative, which no container can write.
+fn begins_too_early(track: &Track, part: &ClipTrack) -> bool {
+    !part.samples.is_empty() && track.samples.dts(part.samples.start) + part.shift < 0
+}
+
+/// The composition offset of the first of `samples`.
+fn decode_delay(track: &Track, samples: &Range<usize>) -> i32 {
+    let first = track.samples.row(samples.start).filter(|_| !samples.is_empty());
+    first.map_or(0, |row| row.composition_offset)
 }
 
 /// The movie time that is at the offset.
@@ -197,11 +222,21 @@ fn first_presented(track: &Track, edit: &MediaEdit) -> Option<i64> {
 
 /// The samples of `track` that `edit` needs, in decode order.
 fn shown(track: &Track, edit: &MediaEdit) -> Range<usize> {
+    if edit.media_time >= presentation_end(track) {
+        return track.samples.len()..track.samples.len();
+    }
     let start = match track.kind() {
         TrackKind::Video => first_video_sample(track, edit),
         TrackKind::Audio => first_audio_sample(track, edit),
     };
     start..last_sample(track, edit).max(start)
+}
+
+/// When the last frame of the media ends, in ticks of the track.
+fn presentation_end(track: &Track) -> i64 {
+    let from = track.samples.len().saturating_sub(REORDER_SAMPLES);
+    let ends = track.samples.rows(from..usize::MAX).map(|row| row.pts() + i64::from(row.duration));
+    ends.max().unwrap_or(0)
 }
 
 /// The last sync sample presented at or before the edit's start.

@@ -1,11 +1,12 @@
 //! Edit lists as a list of media edits, one a clip.
 
-use super::TimelineError;
+use super::{MAX_DURATION_S, TimelineError};
 use crate::movie::{Movie, Track};
 use crate::time::Timescale;
 
 /// Rate 1.0 as 16.16 fixed point.
 const NORMAL_RATE: i32 = 0x1_0000;
+const TOO_LONG: &str = "covers more than a year";
 /// Two tracks' edits belong to one clip when their durations differ by no more.
 const STEP_SLACK_MS: i64 = 100;
 
@@ -25,29 +26,40 @@ pub(super) struct MediaEdit {
 /// The edits of `track`; one that shows everything when there is no list.
 pub(super) fn media_edits(track: &Track, movie: Timescale) -> Result<Vec<MediaEdit>, TimelineError> {
     let unsupported = |reason| TimelineError::Edits { track: track.id, reason };
+    let longest = |timescale: Timescale| MAX_DURATION_S * i64::from(timescale.ticks_per_s());
+    let media_longest = longest(track.timescale);
+    if track.samples.total_duration() > media_longest {
+        return Err(unsupported(TOO_LONG));
+    }
     let whole = track.timescale.rescale(track.samples.total_duration(), movie);
     let mut edits: Vec<MediaEdit> = Vec::new();
-    let mut lead = 0i64;
+    let (mut lead, mut sum) = (0i64, 0i64);
     for edit in &track.edits {
-        let duration = i64::try_from(edit.duration).unwrap_or(i64::MAX >> 1).min(i64::MAX >> 1);
+        // A duration may be «all there is»; what counts then is the end of the media.
+        let duration = i64::try_from(edit.duration).unwrap_or(i64::MAX).min(longest(movie));
+        // A duration of zero means «all of it» (§8.6.6.1 for fragments; written by some for whole files).
+        let span = if duration == 0 && edit.media_time.is_some() { whole } else { duration };
+        sum += span;
+        if sum > longest(movie) {
+            return Err(unsupported(TOO_LONG));
+        }
         let Some(media_time) = edit.media_time else {
-            lead = lead.saturating_add(duration);
+            lead += span;
             continue;
         };
+        let media_time = media_time.min(media_longest);
         if edit.rate != NORMAL_RATE {
             return Err(unsupported("changes the speed or holds a frame"));
         }
         if lead > 0 && !edits.is_empty() {
             return Err(unsupported("has a pause in the middle"));
         }
-        // A duration of zero means «all of it» (§8.6.6.1 for fragments; written by some for whole files).
-        let span = if duration == 0 { whole } else { duration };
         let length = movie.rescale(span, track.timescale);
         let media_end = (duration != 0).then(|| media_time.saturating_add(length));
         match edits.last_mut() {
             Some(last) if last.media_end.is_some_and(|end| (end - media_time).abs() <= 1) => {
                 last.media_end = media_end;
-                last.duration = last.duration.saturating_add(span);
+                last.duration += span;
             }
             _ => edits.push(MediaEdit { lead, media_time, media_end, duration: span }),
         }

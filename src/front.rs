@@ -1,0 +1,58 @@
+//! Which request goes where: the composition of the roles behind one server.
+//!
+//! | path | answered by |
+//! |---|---|
+//! | `/vod/…` | the origin role |
+//! | `/library.json` | the origin's store, listed |
+//! | `/healthz` `/readyz` `/metrics` | operations |
+//! | `/` and its files | the page |
+
+mod library;
+mod page;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use prometheus::Registry;
+use rillcast_http::{Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, ops};
+use rillcast_origin::Origin;
+use rillcast_origin::locator::Locator;
+
+/// The handler of the data plane.
+pub(crate) struct Front {
+    /// The origin role, in this process.
+    pub(crate) origin: Arc<Origin>,
+    /// What `/metrics` prints.
+    pub(crate) registry: Registry,
+    /// Who may read it.
+    pub(crate) metrics_from: Networks,
+    /// What `/readyz` says.
+    pub(crate) readiness: Readiness,
+}
+
+impl Handler for Front {
+    async fn handle(&self, request: Request) -> Reply {
+        match request.path() {
+            path if Origin::owns(path) => self.origin.serve(path).await,
+            "/library.json" => library::reply(&self.origin).await,
+            "/healthz" => ops::healthz(),
+            "/readyz" => ops::readyz(&self.readiness),
+            "/metrics" if self.metrics_from.contains(request.client.ip) => ops::metrics(&self.registry),
+            path => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
+        }
+    }
+
+    fn route(&self, path: &str) -> RouteClass {
+        RouteClass(match path {
+            path if Origin::owns(path) => Locator::parse(path).map_or("unknown", |locator| locator.class()),
+            "/library.json" => "library",
+            "/healthz" | "/readyz" | "/metrics" => "ops",
+            path if page::has(path) => "page",
+            _ => "unknown",
+        })
+    }
+
+    fn logged_path<'a>(&self, path: &'a str) -> Option<Cow<'a, str>> {
+        Some(Cow::Borrowed(path))
+    }
+}

@@ -1,0 +1,74 @@
+//! `/library.json`: what there is to watch.
+
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use rillcast_http::{Encoding, Entity, Problem, Reply};
+use rillcast_origin::Origin;
+use rillcast_origin::origin::LibraryEntry;
+use serde::Serialize;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// A new file shows within seconds.
+const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=1");
+
+/// The answer.
+#[derive(Serialize)]
+struct Library {
+    assets: Vec<Asset>,
+    /// Whether there are more than are listed.
+    truncated: bool,
+}
+
+/// One asset.
+#[derive(Serialize)]
+struct Asset {
+    path: String,
+    title: String,
+    master: String,
+    size_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
+}
+
+/// Lists the store.
+pub(super) async fn reply(origin: &Origin) -> Reply {
+    let (entries, truncated) = match origin.library().await {
+        Ok(listed) => listed,
+        Err(error) => {
+            tracing::error!(%error, "the media directory cannot be listed");
+            return Problem::internal().into();
+        }
+    };
+    let library = Library { assets: entries.iter().map(asset).collect(), truncated };
+    match serde_json::to_vec(&library) {
+        Ok(json) => {
+            let mut entity = Entity::new(JSON, bytes::Bytes::from(json));
+            entity.cache_control = FRESHNESS;
+            entity.encoding = Encoding::Compress;
+            entity.into()
+        }
+        Err(error) => {
+            tracing::error!(%error, "the library cannot be written as JSON");
+            Problem::internal().into()
+        }
+    }
+}
+
+/// A time as text; `None` for times that no calendar holds.
+fn rfc3339(time: SystemTime) -> Option<String> {
+    let stamp = jiff::Timestamp::try_from(time).ok()?;
+    Some(stamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+fn asset(entry: &LibraryEntry) -> Asset {
+    let name = entry.blob.path.file_name();
+    let title = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    Asset {
+        path: entry.blob.path.as_str().to_owned(),
+        title: title.to_owned(),
+        master: entry.master.clone(),
+        size_bytes: entry.blob.size_bytes,
+        modified: entry.blob.modified.and_then(rfc3339),
+    }
+}

@@ -1,0 +1,77 @@
+//! The composition root of `rillcast serve`: builds the roles, starts them, stops them. No logic.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use prometheus::Registry;
+use rillcast_http::{HttpMetrics, Listener, Readiness, Server};
+use rillcast_origin::Origin;
+use rillcast_origin::blob::directory::DirectoryStore;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArgs;
+use crate::config::Config;
+use crate::front::Front;
+use crate::logs;
+
+/// Threads for work that no connection should wait behind: opening assets, later control plane and ingest.
+const BACKGROUND_THREADS: usize = 2;
+
+/// Serves until told to stop (SIGINT or SIGTERM), then drains.
+pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = Config::load(args)?;
+    logs::start(&config.log);
+    let background = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKGROUND_THREADS)
+        .thread_name("background")
+        .enable_all()
+        .build()
+        .context("cannot start the background runtime")?;
+    background.block_on(serve_until_stopped(config))
+}
+
+async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
+    let media = &config.media;
+    let store = DirectoryStore::new(media).with_context(|| {
+        format!("no media directory `{}`: make it, or name another with --media DIR", media.display())
+    })?;
+    let origin = Origin::new(Arc::new(store), tokio::runtime::Handle::current(), config.assets);
+    let registry = Registry::new();
+    let metrics = HttpMetrics::register(&registry).context("cannot register metrics")?;
+    let readiness = Readiness::default();
+    let front = Arc::new(Front {
+        origin: Arc::new(origin),
+        registry,
+        metrics_from: config.metrics_from,
+        readiness: readiness.clone(),
+    });
+    // Before the ready line: whoever waits for it may stop us at once.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let listeners = config.server.listeners.clone();
+    let server = Server::start(config.server, &front, metrics)
+        .context("cannot start: is the port taken? Another address goes with --listen ADDR:PORT")?;
+    readiness.set(true);
+    announce(&listeners, server.addresses())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    readiness.set(false);
+    tracing::info!(drain_s = config.drain.as_secs(), "stopping: open connections may finish");
+    let report = server.drain(config.drain).await;
+    tracing::info!(cut = report.cut, "stopped");
+    Ok(())
+}
+
+/// Prints where the page is, for people and for scripts that wait for it.
+fn announce(listeners: &[Listener], addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (listener, address) in listeners.iter().zip(addresses) {
+        let scheme = if listener.tls.is_some() { "https" } else { "http" };
+        writeln!(out, "rillcast is ready: {scheme}://{address}/")?;
+    }
+    out.flush().context("cannot write to standard output")
+}
