@@ -17,7 +17,7 @@ help: ## this list
 
 run: ## build, make a sample film in media/, serve the folder, print the player's address (ARGS="…" is passed on)
 	@scripts/install.sh rust node sample
-	@$(MAKE) --no-print-directory page media/sample.mp4
+	@$(MAKE) --silent page media/sample.mp4
 	@echo "building the server"
 	@cargo build --release --locked --bin rillcast
 	@exec $(BINARY) serve --media media $(ARGS)

@@ -15,14 +15,14 @@ if [[ -t 1 ]]; then
   export CARGO_TERM_COLOR=always # the test stages write through a pipe, into the log that is counted
 fi
 
-make_page() { env -u MAKEFLAGS -u MAKELEVEL make --no-print-directory "$@"; }
+make_quietly() { env -u MAKEFLAGS -u MAKELEVEL make --silent "$@"; }
 
 stage_rust() { scripts/install.sh rust; }
 stage_tools() { scripts/install.sh rust node sample interop; }
 stage_peers() { scripts/install.sh rust node sample peers; }
 
-stage_page() { make_page page; }
-stage_interop-packages() { make_page interop-packages; }
+stage_page() { make_quietly page; }
+stage_interop-packages() { make_quietly interop-packages; }
 stage_types() { npm --prefix src/web run --silent check; }
 
 stage_format() { cargo fmt --all --check; }
@@ -70,7 +70,8 @@ stage_bench-quick() { cargo run --release --locked -p rillcast-bench -- run --qu
 
 times=()
 report() {
-  printf '\n%s\n' "${times[@]}"
+  printf '\n'
+  printf '%s\n' "${times[@]}"
   if [[ -s $log ]]; then
     # Closing lines: nextest's "Summary [..] 9 tests run: 8 passed, 1 failed, 0 skipped", libtest's "8 passed; 1 failed; 0 ignored".
     sed 's/\x1b\[[0-9;]*m//g' "$log" | awk -v seconds="$SECONDS" '
