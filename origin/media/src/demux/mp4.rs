@@ -98,6 +98,8 @@ pub struct Mp4Reader {
     at: u64,
     /// Open containers, outermost first.
     open: Vec<Header>,
+    /// The box at `at`, once its header was read and while its payload is awaited.
+    header: Option<Header>,
     table: Option<TableRead>,
     top_boxes: u64,
     index_boxes: u64,
@@ -120,6 +122,7 @@ impl Mp4Reader {
             window: Window::default(),
             at: 0,
             open: Vec::new(),
+            header: None,
             table: None,
             top_boxes: 0,
             index_boxes: 0,
@@ -181,8 +184,19 @@ impl Mp4Reader {
     }
 
     /// Reads the header of the next box and what belongs to it.
+    ///
+    /// A header is read once: its bytes may be gone when those of the payload come.
     fn enter(&mut self) -> Wanting<Step> {
-        let Some(header) = self.read_header()? else { return Ok(Step::Advanced) };
+        if self.header.is_none() {
+            self.header = self.read_header()?;
+        }
+        let Some(header) = self.header else { return Ok(Step::Advanced) };
+        let step = self.enter_box(header)?;
+        self.header = None;
+        Ok(step)
+    }
+
+    fn enter_box(&mut self, header: Header) -> Wanting<Step> {
         let place = self.open.last().map_or(FourCc(*b"file"), |open| open.fourcc);
         match (&place.0, &header.fourcc.0) {
             (b"file", b"ftyp") => {
@@ -208,6 +222,9 @@ impl Mp4Reader {
                 return Ok(self.open(header));
             }
             (b"moov", b"mvhd") => {
+                if self.timescale.is_some() {
+                    return Err(duplicate(header));
+                }
                 let payload = self.whole(header)?;
                 let timescale = boxes::read_movie_timescale(&mut header.cursor(&payload), header.offset)?;
                 self.timescale = Some(timescale);
@@ -271,8 +288,10 @@ impl Mp4Reader {
                 return Err(FormatError::Truncated { offset, source_len: self.source_len }.into());
             }
             1 => {
-                let large = self.window.bytes(offset + 8, 8, self.read_ahead(offset))?;
-                (Cursor::new(&large, offset + 8, fourcc).u64()?, offset + 16)
+                let head = self.window.bytes(offset, 16, self.read_ahead(offset))?;
+                let mut large = Cursor::new(&head, offset, fourcc);
+                large.skip(8)?;
+                (large.u64()?, offset + 16)
             }
             size => (size, offset + 8),
         };
@@ -394,6 +413,10 @@ impl Mp4Reader {
 
 fn limit(what: &'static str, value: u64, limit: u64, offset: u64) -> Result<(), FormatError> {
     if value > limit { Err(FormatError::Limit { what, value, limit, offset }) } else { Ok(()) }
+}
+
+fn duplicate(header: Header) -> Stop {
+    FormatError::Duplicate { fourcc: header.fourcc, offset: header.offset }.into()
 }
 
 fn unsupported(what: &'static str, header: Header) -> Stop {

@@ -148,6 +148,10 @@ impl SampleTable {
     /// Cost: O(samples + chunks); memory for the result and one raw track.
     pub(crate) fn build(mut raw: RawTables, source_len: u64) -> Result<Self, TableError> {
         let samples = raw.sizes.len();
+        // No sample is empty and none overlap, so a count past this is a lie, found before it costs anything.
+        if samples as u64 > source_len {
+            return Err(TableError::Outside { sample: source_len, end: source_len + 1, source_len });
+        }
         let durations = expand("stts", &raw.duration_counts, &raw.durations, samples, true)?;
         let composition = expand("ctts", &raw.composition_counts, &raw.compositions, samples, false)?;
         let sync = checked_sync(raw.sync.take(), samples)?;

@@ -49,20 +49,28 @@ impl Window {
         start..range.end.min(start.saturating_add(MAX_NEED_BYTES))
     }
 
-    /// Takes bytes at `offset`: appended when they continue the window and its bytes are still
-    /// wanted, else they replace it.
+    /// Takes bytes at `offset`: appended when they reach on from bytes that are still wanted, put in
+    /// their place when they hold what is wanted next, else left aside: they would cost what is at hand.
     pub(super) fn supply(&mut self, offset: u64, bytes: Bytes) {
         let wanted = self.wanted.get();
-        let continues = offset == self.end() && (self.offset..self.end()).contains(&wanted);
-        if !continues {
+        let new_end = offset.saturating_add(bytes.len() as u64);
+        let useful = (self.offset..self.end()).contains(&wanted);
+        if useful && (self.offset..=self.end()).contains(&offset) {
+            if new_end > self.end() {
+                self.append(wanted, &bytes.slice(index(self.end() - offset)..));
+            }
+        } else if (offset..new_end).contains(&wanted) && !(useful && new_end <= self.end()) {
             self.offset = offset;
             self.bytes = bytes;
-            return;
         }
+    }
+
+    /// Appends bytes, and drops what is before `wanted`.
+    fn append(&mut self, wanted: u64, bytes: &Bytes) {
         let kept = self.bytes.slice(index(wanted - self.offset)..);
         let mut joined = BytesMut::with_capacity(kept.len() + bytes.len());
         joined.extend_from_slice(&kept);
-        joined.extend_from_slice(&bytes);
+        joined.extend_from_slice(bytes);
         self.offset = wanted;
         self.bytes = joined.freeze();
     }
