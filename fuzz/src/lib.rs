@@ -1,1 +1,32 @@
-//! Fuzz targets.
+//! One function for each parser of foreign bytes: it takes any bytes, and must neither panic nor run
+//! away; what it asserts besides is the parser's contract.
+//!
+//! ```text
+//!  libfuzzer/fuzz_targets/mp4.rs ─┐
+//!                                 ├─▶ rillcast_fuzz::mp4::run(&[u8])
+//!  tests/replay.rs  corpus/mp4/* ─┘      (stable, in ordinary CI)
+//! ```
+//!
+//! A new target: a function here, a line in [`TARGETS`], a file in `libfuzzer/fuzz_targets/` with
+//! its `[[bin]]`, and a folder in `corpus/` that is not empty. `run.sh TARGET SECONDS` fuzzes it.
+
+pub mod codec;
+pub mod mp4;
+pub mod mp4_cuts;
+pub mod names;
+
+/// A target: its name, which is that of its corpus, and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("mp4", mp4::run),
+    ("mp4_cuts", mp4_cuts::run),
+    ("avc_config", codec::avc_config),
+    ("hevc_config", codec::hevc_config),
+    ("aac_config", codec::aac_config),
+    ("esds", codec::esds),
+    ("nal_units", codec::nal_units),
+    ("revision", names::revision),
+    ("track_name", names::track_name),
+];
