@@ -50,7 +50,7 @@ sample() {
 
 interop() {
   sample
-  need chromium any_command "${CHROMIUM:-chromium}" chromium
+  need chromium test -x "${CHROMIUM:-/usr/bin/chromium}" # where tests/interop looks for it
   need gstreamer1.0-tools any_command gst-launch-1.0
   need gstreamer1.0-plugins-base plugin playbin
   need gstreamer1.0-plugins-good plugin souphttpsrc
