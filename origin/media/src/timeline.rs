@@ -67,6 +67,11 @@ pub struct ClipTrack {
     pub samples: Range<usize>,
     /// What is added to a media time to get the output time, in ticks of the track.
     pub shift: i64,
+    /// How much later than in the source samples are decoded, in ticks: their decode times grow by it,
+    /// their composition offsets shrink by it (and may become negative). It is the composition offset
+    /// of the first sample, so that a segment's decode time is its presentation time: players place
+    /// segments by decode time, and would start with a hole as long as the reordering delay.
+    pub decode_delay: i32,
 }
 
 /// Why a movie has no timeline we can make. The file may be correct.
@@ -153,6 +158,7 @@ fn clip(
     let lead = movie.timescale.rescale(edit.lead, track.timescale);
     let zero = Zero { at: lead + (first - edit.media_time), timescale: track.timescale };
     let tracks = movie.tracks.iter().zip(edits).map(|(track, edit)| ClipTrack {
+        decode_delay: decode_delay(track, &shown(track, edit)),
         samples: shown(track, edit),
         shift: shift(track, edit, zero, start, movie.timescale),
     });
@@ -170,7 +176,14 @@ fn clip(
 
 /// Whether a decode time would be negative, which no container can write.
 fn begins_too_early(track: &Track, part: &ClipTrack) -> bool {
-    !part.samples.is_empty() && track.samples.dts(part.samples.start) + part.shift < 0
+    let first = track.samples.dts(part.samples.start) + part.shift + i64::from(part.decode_delay);
+    !part.samples.is_empty() && first < 0
+}
+
+/// The composition offset of the first of `samples`.
+fn decode_delay(track: &Track, samples: &Range<usize>) -> i32 {
+    let first = track.samples.row(samples.start).filter(|_| !samples.is_empty());
+    first.map_or(0, |row| row.composition_offset)
 }
 
 /// The movie time that is at the offset.
