@@ -29,7 +29,7 @@ pub struct CompressionLimits {
 
 impl Default for CompressionLimits {
     fn default() -> Self {
-        Self { body_bytes_min: 512, body_bytes_max: 4 << 20, cache_bytes: 64 << 20, workers: 2, queue: 64 }
+        Self { body_bytes_min: 256, body_bytes_max: 4 << 20, cache_bytes: 64 << 20, workers: 2, queue: 64 }
     }
 }
 

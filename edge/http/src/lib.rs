@@ -9,6 +9,8 @@
 //! A [`Handler`] turns a [`Request`] into a [`Reply`], most often an [`Entity`]: a representation whose [`Body`] is
 //! a list of [`BodySource`]s that nobody has read yet. Everything HTTP then follows from the description.
 
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
 mod access_log;
 mod activity;
 mod admission;

@@ -317,10 +317,13 @@ fn http1_settings(limits: &Limits) -> http1::Builder {
 
 fn http2_settings(limits: &Limits) -> http2::Builder<OnThisCore> {
     let mut settings = http2::Builder::new(OnThisCore);
+    // As with HTTP/1 our limit comes first; HTTP/2 counts 32 bytes more for each field (RFC 9113 §6.5.2).
+    let surplus = limits.header_fields.saturating_mul(32).saturating_add(HEADER_BYTES_FLOOR);
+    let list_bytes = limits.header_bytes.saturating_add(surplus);
     settings
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
-        .max_header_list_size(u32::try_from(limits.header_bytes.max(HEADER_BYTES_FLOOR)).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(list_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(limits.read_buffer_bytes)
         .keep_alive_interval(HTTP2_PING_EVERY)
         .keep_alive_timeout(HTTP2_PING_TIME);

@@ -21,9 +21,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 const METHODS_WITH_POST: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 
-/// Media of every test: bytes that tell their own place.
+/// Media of every test: a block whose length is prime, so that no frame or buffer begins where another does.
 pub(crate) fn media(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at / 7 + at / 251) as u8).collect()
+    let block: Vec<u8> = (0..65_537_usize).map(|at| (at / 7 + at / 251) as u8).collect();
+    let mut bytes = block.repeat(len / block.len() + 1);
+    bytes.truncate(len);
+    bytes
 }
 
 /// Writes `bytes` to a new file of `directory`.
