@@ -73,9 +73,7 @@ fn check_track(content: &Content, track: &TrackReport, found: &mut Found) {
     let (peak, average) = (track.peak_second_bits_per_s, track.average_bits_per_s);
     found.when(peak > average.saturating_mul(PEAK_TIMES), "bitrate-peak", || {
         let times = peak.checked_div(average).unwrap_or(0);
-        format!(
-            "one second needs {times} times the average bit rate: it decides who can watch without a stall"
-        )
+        format!("one second needs {times} times the average bit rate: small buffers run dry there")
     });
     check_trim(track, found);
 }
