@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use crate::movie::{SampleRow, TrackKind};
-use crate::sample::Sample;
+use crate::sample::{Commons, Sample};
 use crate::slice::Extent;
 use crate::time::{Instant, Timescale};
 use crate::timeline::{Clip, Timeline};
@@ -53,8 +53,8 @@ struct TrackPlan {
     starts: Vec<i64>,
     /// Presentation time of each segment's end.
     ends: Vec<i64>,
-    /// Bytes of the samples of each segment.
-    bytes: Vec<u64>,
+    /// What the samples of each segment have in common.
+    commons: Vec<Commons>,
     /// Why the track is left out.
     excluded: Option<&'static str>,
 }
@@ -70,8 +70,8 @@ pub struct Span {
     pub start: i64,
     /// Length of presentation, in ticks of the track.
     pub duration: i64,
-    /// Bytes of the samples.
-    pub bytes: u64,
+    /// What the samples have in common, their bytes among it.
+    pub commons: Commons,
     /// Whether decoding starts afresh: the segment is the first of a clip other than the first.
     pub discontinuity: bool,
 }
@@ -171,7 +171,7 @@ impl SegmentPlan {
             samples: first as usize..last as usize,
             start,
             duration: column(&plan.ends)? - start,
-            bytes: *plan.bytes.get(number).ok_or(missing)?,
+            commons: *plan.commons.get(number).ok_or(missing)?,
             discontinuity: before.is_some_and(|before| *before != clip),
         })
     }
@@ -233,7 +233,7 @@ impl TrackPlan {
             lasts: Vec::new(),
             starts: Vec::new(),
             ends: Vec::new(),
-            bytes: Vec::new(),
+            commons: Vec::new(),
             excluded: None,
         }
     }
@@ -244,7 +244,7 @@ impl TrackPlan {
         self.lasts.extend(other.lasts);
         self.starts.extend(other.starts);
         self.ends.extend(other.ends);
-        self.bytes.extend(other.bytes);
+        self.commons.extend(other.commons);
     }
 
     /// Walks the samples once and notes times and bytes of the segments that start at `firsts`.
@@ -252,9 +252,10 @@ impl TrackPlan {
         let Some((track, part)) = clip.track(index) else { return };
         let ends = firsts.iter().skip(1).copied().chain([part.samples.end]);
         for ((first, last), cut) in firsts.iter().copied().zip(ends).zip(cuts) {
-            let (mut bytes, mut start, mut end) = (0u64, i64::MAX, i64::MIN);
+            let (mut commons, mut start, mut end) = (Commons::default(), i64::MAX, i64::MIN);
             for row in track.samples.rows(first..last) {
-                bytes += u64::from(row.size);
+                let composition_offset = row.composition_offset.saturating_sub(part.decode_delay);
+                commons.push(row.duration, composition_offset, row.sync, u64::from(row.size));
                 start = start.min(row.pts());
                 end = end.max(row.pts() + i64::from(row.duration));
             }
@@ -276,7 +277,7 @@ impl TrackPlan {
             self.lasts.push(u32::try_from(last).unwrap_or(u32::MAX));
             self.starts.push(start);
             self.ends.push(end);
-            self.bytes.push(bytes);
+            self.commons.push(commons);
         }
     }
 }
@@ -396,7 +397,14 @@ pub fn samples<'a>(
 
 /// One sample of a clip, placed on the output timeline.
 pub fn sample(timeline: &Timeline, track: usize, clip: usize, sample: usize) -> Option<Sample<Extent>> {
-    let of_one = Span { clip, samples: sample..sample + 1, start: 0, duration: 0, bytes: 0, discontinuity: false };
+    let of_one = Span {
+        clip,
+        samples: sample..sample + 1,
+        start: 0,
+        duration: 0,
+        commons: Commons::default(),
+        discontinuity: false,
+    };
     samples(timeline, track, &of_one).next()
 }
 

@@ -13,6 +13,7 @@ use crate::codec::color::VideoRange;
 use crate::movie::{Track, TrackFormat, TrackKind};
 use crate::package::cmaf;
 use crate::plan::{KeyFrame, SegmentPlan, key_frames};
+use crate::sample::Commons;
 use crate::time::Timescale;
 use crate::timeline::Timeline;
 
@@ -78,7 +79,7 @@ pub enum Look {
 pub struct Segment {
     /// Ticks of presentation.
     pub duration: i64,
-    /// Bytes of the whole segment, header included; at most a few dozen bytes too many.
+    /// Bytes of the whole segment, header included.
     pub bytes: u64,
     /// Whether the clip changes before it.
     pub discontinuity: bool,
@@ -155,7 +156,7 @@ fn rendition(
         .spans(index)
         .map(|span| Segment {
             duration: span.duration.max(0),
-            bytes: span.bytes + cmaf::header_bytes(span.samples.len()),
+            bytes: cmaf::header_bytes(&span.commons) + span.commons.bytes,
             discontinuity: span.discontinuity,
             gap: span.samples.is_empty(),
         })
@@ -191,10 +192,11 @@ fn key_frame_entries(timeline: &Timeline, index: usize, frames: &[KeyFrame]) -> 
     let mut clip_before = None;
     let entry = |frame: &KeyFrame| {
         let (track, _) = timeline.clips().get(frame.clip)?.track(index)?;
-        let size = track.samples.row(frame.sample)?.size;
+        let mut alone = Commons::default();
+        alone.push(1, 0, true, u64::from(track.samples.row(frame.sample)?.size));
         let discontinuity = clip_before.is_some_and(|before| before != frame.clip);
         clip_before = Some(frame.clip);
-        Some(KeyFrameEntry { frame: *frame, bytes: u64::from(size) + cmaf::header_bytes(1), discontinuity })
+        Some(KeyFrameEntry { frame: *frame, bytes: cmaf::header_bytes(&alone) + alone.bytes, discontinuity })
     };
     frames.iter().filter_map(entry).collect()
 }

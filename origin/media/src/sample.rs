@@ -58,3 +58,44 @@ impl Payload for Bytes {
         body.push(Slice::Mem(self.clone()));
     }
 }
+
+/// What the samples of a run have in common: it decides which fields a fragment has to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Commons {
+    /// Samples.
+    pub count: usize,
+    /// Bytes of all payloads.
+    pub bytes: u64,
+    /// The duration of every sample, if it is the same.
+    pub duration: Option<u32>,
+    /// Whether the first sample is a sync sample.
+    pub first_sync: bool,
+    /// Whether the samples after the first are sync samples, if they are all alike.
+    pub rest_sync: Option<bool>,
+    /// Whether any composition offset is not zero.
+    pub has_composition: bool,
+}
+
+impl Commons {
+    /// Takes the next sample in: its duration, composition offset, sync flag and payload length.
+    pub fn push(&mut self, duration: u32, composition_offset: i32, sync: bool, bytes: u64) {
+        match self.count {
+            0 => (self.duration, self.first_sync, self.rest_sync) = (Some(duration), sync, Some(sync)),
+            1 => self.rest_sync = Some(sync),
+            _ => self.rest_sync = self.rest_sync.filter(|rest| *rest == sync),
+        }
+        self.duration = self.duration.filter(|common| *common == duration);
+        self.has_composition |= composition_offset != 0;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// That of `samples`.
+    pub fn of<D: Payload>(samples: impl Iterator<Item = Sample<D>>) -> Self {
+        let mut commons = Self::default();
+        for sample in samples {
+            commons.push(sample.duration, sample.composition_offset, sample.sync, sample.payload.len());
+        }
+        commons
+    }
+}

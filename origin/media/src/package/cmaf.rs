@@ -20,7 +20,7 @@ use bytes::Bytes;
 use super::boxes::BoxWriter;
 use super::sample_entry;
 use crate::movie::{Track, TrackFormat};
-use crate::sample::{Payload, Sample};
+use crate::sample::{Commons, Payload, Sample};
 use crate::slice::{Slice, Slices};
 
 /// The id of the only track of every file we make.
@@ -154,29 +154,30 @@ fn packed_language(language: &str) -> u16 {
 ///
 /// Cost: O(samples); no payload is touched.
 pub fn segment<D: Payload>(sequence: u32, samples: impl Iterator<Item = Sample<D>> + Clone) -> Slices {
-    let facts = Facts::of(samples.clone());
-    let mut w = BoxWriter::with_capacity(128 + facts.count * facts.entry_bytes());
+    let commons = Commons::of(samples.clone());
+    let decode_time = samples.clone().next().map_or(0, |first| first.dts);
+    let header = header_bytes(&commons);
+    let mut w = BoxWriter::with_capacity(usize::try_from(header).unwrap_or_default());
     let mut data_offset = 0;
     w.nest(b"moof", |w| {
         w.full(b"mfhd", 0, 0, |w| w.u32(sequence));
         w.nest(b"traf", |w| {
-            write_tfhd(w, &facts);
-            w.full(b"tfdt", 1, 0, |w| w.u64(u64::try_from(facts.decode_time).unwrap_or(0)));
-            data_offset = write_trun(w, &facts, samples.clone());
+            write_tfhd(w, &commons);
+            w.full(b"tfdt", 1, 0, |w| w.u64(u64::try_from(decode_time).unwrap_or(0)));
+            data_offset = write_trun(w, &commons, samples.clone());
         });
     });
-    let mdat_size = facts.bytes + 8;
-    let header_end = w.position();
+    let mdat_size = commons.bytes + 8;
     if let Ok(size) = u32::try_from(mdat_size) {
         w.u32(size);
         w.raw(b"mdat");
     } else {
         w.u32(1);
         w.raw(b"mdat");
-        w.u64(facts.bytes + 16);
+        w.u64(commons.bytes + 16);
     }
     let payload = u32::try_from(w.position()).expect("headers stay below 4 GiB");
-    debug_assert!(w.position() > header_end, "the data starts after the mdat header");
+    debug_assert_eq!(u64::from(payload), header, "the size is known before");
     w.set_u32(data_offset, payload);
     let mut body = Slices::from(Bytes::from(w.finish()));
     for sample in samples {
@@ -185,58 +186,26 @@ pub fn segment<D: Payload>(sequence: u32, samples: impl Iterator<Item = Sample<D
     body
 }
 
-/// Bytes that [`segment`] takes before the payload, for bandwidth figures: an upper bound.
-pub const fn header_bytes(samples: usize) -> u64 {
-    128 + 16 * samples as u64
+/// Bytes that [`segment`] takes before the payload of samples with these `commons`.
+pub fn header_bytes(commons: &Commons) -> u64 {
+    let optional = |present: bool| if present { 4 } else { 0 };
+    let (moof, mfhd, traf, tfdt) = (8, 16, 8, 20);
+    let tfhd = 16 + optional(commons.duration.is_some()) + optional(commons.rest_sync.is_some());
+    let trun = 20 + optional(first_differs(commons)) + commons.count as u64 * entry_bytes(commons);
+    let mdat = if commons.bytes + 8 > u64::from(u32::MAX) { 16 } else { 8 };
+    moof + mfhd + traf + tfhd + tfdt + trun + mdat
 }
 
-/// What all samples of a fragment have in common.
-struct Facts {
-    count: usize,
-    bytes: u64,
-    decode_time: i64,
-    /// The duration of every sample, if it is the same.
-    duration: Option<u32>,
-    /// Flags of every sample but perhaps the first, if they are the same.
-    flags: Option<u32>,
-    first_flags: u32,
-    has_composition: bool,
+/// Bytes a sample takes in `trun`.
+const fn entry_bytes(commons: &Commons) -> u64 {
+    let duration = if commons.duration.is_some() { 0 } else { 4 };
+    let flags = if commons.rest_sync.is_some() { 0 } else { 4 };
+    4 + duration + flags + if commons.has_composition { 4 } else { 0 }
 }
 
-impl Facts {
-    fn of<D: Payload>(samples: impl Iterator<Item = Sample<D>> + Clone) -> Self {
-        let first = samples.clone().next();
-        let mut facts = Self {
-            count: 0,
-            bytes: 0,
-            decode_time: first.as_ref().map_or(0, |sample| sample.dts),
-            duration: first.as_ref().map(|sample| sample.duration),
-            flags: None,
-            first_flags: first.as_ref().map_or(SYNC_FLAGS, |sample| flags(sample.sync)),
-            has_composition: false,
-        };
-        let mut rest: Option<u32> = None;
-        let mut mixed = false;
-        for sample in samples {
-            let of_sample = flags(sample.sync);
-            if facts.count > 0 {
-                mixed |= rest.is_some_and(|flags| flags != of_sample);
-                rest = Some(of_sample);
-            }
-            facts.duration = facts.duration.filter(|duration| *duration == sample.duration);
-            facts.has_composition |= sample.composition_offset != 0;
-            facts.bytes += sample.payload.len();
-            facts.count += 1;
-        }
-        facts.flags = if mixed { None } else { Some(rest.unwrap_or(facts.first_flags)) };
-        facts
-    }
-
-    const fn entry_bytes(&self) -> usize {
-        let duration = if self.duration.is_some() { 0 } else { 4 };
-        let flags = if self.flags.is_some() { 0 } else { 4 };
-        4 + duration + flags + if self.has_composition { 4 } else { 0 }
-    }
+/// Whether the first sample needs flags of its own beside the default.
+fn first_differs(commons: &Commons) -> bool {
+    commons.rest_sync.is_some_and(|rest| rest != commons.first_sync)
 }
 
 const fn flags(sync: bool) -> u32 {
@@ -244,35 +213,35 @@ const fn flags(sync: bool) -> u32 {
 }
 
 /// `tfhd` (§8.8.7): default-base-is-moof, and the defaults there are.
-fn write_tfhd(w: &mut BoxWriter, facts: &Facts) {
+fn write_tfhd(w: &mut BoxWriter, commons: &Commons) {
     let mut present = 0x02_0000;
-    if facts.duration.is_some() {
+    if commons.duration.is_some() {
         present |= 0x08;
     }
-    if facts.flags.is_some() {
+    if commons.rest_sync.is_some() {
         present |= 0x20;
     }
     w.full(b"tfhd", 0, present, |w| {
         w.u32(TRACK_ID);
-        facts.duration.into_iter().for_each(|duration| w.u32(duration));
-        facts.flags.into_iter().for_each(|flags| w.u32(flags));
+        commons.duration.into_iter().for_each(|duration| w.u32(duration));
+        commons.rest_sync.into_iter().for_each(|sync| w.u32(flags(sync)));
     });
 }
 
 /// `trun` (§8.8.8), version 1: returns where its data offset stands.
 fn write_trun<D: Payload>(
     w: &mut BoxWriter,
-    facts: &Facts,
+    commons: &Commons,
     samples: impl Iterator<Item = Sample<D>>,
 ) -> usize {
-    let first_differs = facts.flags.is_some_and(|flags| flags != facts.first_flags);
+    let first_differs = first_differs(commons);
     // Data offset and sizes are always there.
     let mut present = 0x001 | 0x200;
     for (bit, needed) in [
         (0x004, first_differs),
-        (0x100, facts.duration.is_none()),
-        (0x400, facts.flags.is_none()),
-        (0x800, facts.has_composition),
+        (0x100, commons.duration.is_none()),
+        (0x400, commons.rest_sync.is_none()),
+        (0x800, commons.has_composition),
     ] {
         if needed {
             present |= bit;
@@ -280,21 +249,21 @@ fn write_trun<D: Payload>(
     }
     let mut data_offset = 0;
     w.full(b"trun", 1, present, |w| {
-        w.u32(u32::try_from(facts.count).unwrap_or(u32::MAX));
+        w.u32(u32::try_from(commons.count).unwrap_or(u32::MAX));
         data_offset = w.position();
         w.u32(0);
         if first_differs {
-            w.u32(facts.first_flags);
+            w.u32(flags(commons.first_sync));
         }
         for sample in samples {
-            if facts.duration.is_none() {
+            if commons.duration.is_none() {
                 w.u32(sample.duration);
             }
             w.u32(u32::try_from(sample.payload.len()).unwrap_or(u32::MAX));
-            if facts.flags.is_none() {
+            if commons.rest_sync.is_none() {
                 w.u32(flags(sample.sync));
             }
-            if facts.has_composition {
+            if commons.has_composition {
                 w.i32(sample.composition_offset);
             }
         }

@@ -118,10 +118,7 @@ fn write_variant(
     if !with.is_empty() {
         attributes = attributes.quoted("AUDIO", AUDIO_GROUP);
     }
-    if variant.name.kind == TrackKind::Video {
-        attributes = attributes.plain("CLOSED-CAPTIONS", "NONE");
-    }
-    attributes.end();
+    attributes.plain("CLOSED-CAPTIONS", "NONE").end();
 }
 
 fn write_i_frames(
