@@ -1,8 +1,7 @@
 //! Bit rates as playlists state them (draft-pantos-hls-rfc8216bis §4.4.6.2).
 //!
 //! The peak is the largest rate of any run of segments whose length is between 0.5 and 1.5 target
-//! durations; the average is that of the whole. Of a variant with sound, segment `n` is what a
-//! player loads for it: video and one audio rendition together.
+//! durations; the average is that of the whole. A variant with sound has the sum of both.
 
 use super::{Rendition, Segment};
 
@@ -19,30 +18,23 @@ pub struct Bandwidth {
 type Piece = (u64, u64);
 
 impl Bandwidth {
-    /// That of `video` played with the most expensive of `audio`, or of `video` alone when there is none.
+    /// That of `video` played with the most expensive of `audio`, or of `video` alone when there is none:
+    /// the largest sum of peaks, and of averages, of any playable combination.
     ///
-    /// Cost: O(segments) for each audio rendition.
+    /// Cost: O(segments) for each rendition.
     pub fn of_variant<'a>(
         video: &Rendition,
         audio: impl Iterator<Item = &'a Rendition>,
         target_duration_s: u32,
     ) -> Self {
-        let alone = pieces(video);
-        let mut most = Self::of_pieces(&alone, target_duration_s);
-        for rendition in audio {
-            let with = pieces(rendition);
-            let both: Vec<Piece> = alone
-                .iter()
-                .enumerate()
-                .map(|(number, (time, bytes))| {
-                    (*time, bytes + with.get(number).map_or(0, |(_, bytes)| *bytes))
-                })
-                .collect();
-            let combined = Self::of_pieces(&both, target_duration_s);
-            most.peak = most.peak.max(combined.peak);
-            most.average = most.average.max(combined.average);
+        let of = |rendition: &Rendition| Self::of_pieces(&pieces(rendition), target_duration_s);
+        let mut most = Self::default();
+        for with in audio.map(of) {
+            most.peak = most.peak.max(with.peak);
+            most.average = most.average.max(with.average);
         }
-        most
+        let alone = of(video);
+        Self { peak: alone.peak + most.peak, average: alone.average + most.average }
     }
 
     /// That of the key frames of `video` (`EXT-X-I-FRAME-STREAM-INF`).
