@@ -191,7 +191,7 @@ mod tests {
         fn a_column_is_the_values_pushed(values in proptest::collection::vec(
             prop_oneof![Just(5u64), 0..300u64, any::<u64>()], 0..400)) {
             let column: Column = values.iter().copied().collect();
-            prop_assert_eq!(column.iter_from(0).collect::<Vec<_>>(), values.clone());
+            prop_assert_eq!(&column.iter_from(0).collect::<Vec<_>>(), &values);
             prop_assert_eq!(column.last(), values.last().copied());
         }
 
