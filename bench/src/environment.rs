@@ -26,6 +26,8 @@ pub(crate) struct Environment {
     pub(crate) client_core: usize,
     /// Memory in megabytes.
     pub(crate) memory_mb: u64,
+    /// Processes that wanted to run in the minute before: others' work spoils the figures.
+    pub(crate) load_before: f64,
     /// Kernel release.
     pub(crate) kernel: String,
     /// Version line of nginx.
@@ -40,7 +42,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Looks around; what cannot be found out is `unknown`. `scratch` is a folder to write in.
-    pub(crate) fn look(cores: Cores, scratch: &Path) -> Self {
+    pub(crate) fn look(cores: Cores, load_before: f64, scratch: &Path) -> Self {
         let cpu_info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let models = || cpu_info.lines().filter(|line| line.starts_with("model name"));
         let model = models().next().and_then(|line| line.split_once(':'));
@@ -53,6 +55,7 @@ impl Environment {
             server_core: cores.server,
             client_core: cores.client,
             memory_mb: memory_kb(&memory) / 1024,
+            load_before,
             kernel: kernel.trim().to_owned(),
             nginx: first_line("nginx", &["-v"]),
             ffmpeg: first_line("ffmpeg", &["-version"]),
@@ -60,6 +63,12 @@ impl Environment {
             commit: first_line("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
         }
     }
+}
+
+/// The load average of the last minute.
+pub(crate) fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_ascii_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(0.0)
 }
 
 fn memory_kb(text: &str) -> u64 {

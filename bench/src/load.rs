@@ -309,29 +309,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::net::TcpListener;
-
     use super::*;
-
-    /// Answers every request on one connection after another with `answer`, until told to stop.
-    fn with_server(answer: &'static [u8], check: impl FnOnce(SocketAddr)) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || {
-                    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                    while let Some(Ok(line)) = lines.next() {
-                        if line.is_empty() && (&stream).write_all(answer).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        check(address);
-    }
+    use crate::canned;
 
     fn outcome(address: SocketAddr, body_bytes: u64) -> Outcome {
         let requests = [Request::get("/x", false, body_bytes)];
@@ -348,26 +327,20 @@ mod tests {
 
     #[test]
     fn right_answers_are_counted_with_their_bytes() {
-        with_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", |address| {
-            let outcome = outcome(address, 5);
-            assert_eq!((outcome.errors, outcome.first_error), (0, None));
-            assert!(outcome.requests > 0);
-            assert_eq!(outcome.body_bytes, outcome.requests * 5);
-            assert_eq!(outcome.latency_us.len() as u64, outcome.requests);
-            assert!(outcome.latency_us.is_sorted());
-        });
+        let outcome = outcome(canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), 5);
+        assert_eq!((outcome.errors, outcome.first_error), (0, None));
+        assert!(outcome.requests > 0);
+        assert_eq!(outcome.body_bytes, outcome.requests * 5);
+        assert_eq!(outcome.latency_us.len() as u64, outcome.requests);
+        assert!(outcome.latency_us.is_sorted());
     }
 
     #[test]
     fn a_wrong_length_or_status_is_an_error_and_ends_the_run() {
-        with_server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", |address| {
-            let outcome = outcome(address, 6);
-            assert_eq!(outcome.requests, 0);
-            assert!(outcome.errors > 0 && outcome.first_error.unwrap().contains("5 bytes"));
-        });
-        with_server(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", |address| {
-            let outcome = outcome(address, 0);
-            assert!(outcome.first_error.unwrap().contains("503"));
-        });
+        let short = outcome(canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), 6);
+        assert_eq!(short.requests, 0);
+        assert!(short.errors > 0 && short.first_error.unwrap().contains("5 bytes"));
+        let refused = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        assert!(outcome(canned::server(refused), 0).first_error.unwrap().contains("503"));
     }
 }

@@ -10,6 +10,8 @@
 //! a missed target does not.
 
 mod baseline;
+#[cfg(test)]
+mod canned;
 mod cold;
 mod corpus;
 mod environment;
@@ -82,7 +84,7 @@ fn main() -> ExitCode {
             if success { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
-            progress::Progress::default().tell(&format!("rillcast-bench: {error:#}"));
+            progress::Progress::default().tell(&format!("rillcast-bench: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
 
 fn micro(home: &std::path::Path, options: &MicroOptions) -> anyhow::Result<run::Done> {
     let scratch = run::scratch(home)?;
+    let progress = progress::Progress::default();
     let input = match &options.input {
         Some(input) => input.clone(),
         None => run::long_input(home)?,
@@ -99,7 +102,10 @@ fn micro(home: &std::path::Path, options: &MicroOptions) -> anyhow::Result<run::
             micro::run_one(&input, name, iterations)?;
             String::new()
         }
-        _ => micro::run_all(&input, &scratch, measure::Cores::of_this_machine()?.server)?,
+        _ => {
+            let core = measure::Cores::of_this_machine()?.server;
+            micro::run_all(&input, &scratch, core, &|what| progress.tell(what))?
+        }
     };
     Ok(run::Done { text, success: true })
 }

@@ -34,7 +34,7 @@ const ITERATIONS_MAX: u64 = 1_000_000;
 /// Iterations under callgrind: few and more.
 const COUNTED: (u64, u64) = (1, 3);
 /// callgrind gets this long for one run.
-const CALLGRIND_LIMIT: Duration = Duration::from_secs(120);
+const CALLGRIND_LIMIT: Duration = Duration::from_secs(60);
 
 /// The benches, by name.
 pub(crate) const NAMES: [&str; 4] = ["moov-parse", "plan", "moof", "playlist"];
@@ -154,15 +154,22 @@ pub(crate) fn run_one(path: &Path, name: &str, iterations: u64) -> Result<(), Mi
 }
 
 /// Runs all benches over the file at `path` and returns their figures as a table; `scratch` is a
-/// folder to write in, `core` the one to run on.
+/// folder to write in, `core` the one to run on; `tell` hears what is done.
 ///
 /// # Errors
 /// [`MicroError`].
-pub(crate) fn run_all(path: &Path, scratch: &Path, core: usize) -> Result<String, MicroError> {
+pub(crate) fn run_all(
+    path: &Path,
+    scratch: &Path,
+    core: usize,
+    tell: &dyn Fn(&str),
+) -> Result<String, MicroError> {
     let input = Input::read(path)?;
     let mut table = format!("{:<12} {:>12} {:>16}\n", "bench", "best ns", "instructions");
     for name in NAMES {
+        tell(&format!("{name}: time"));
         let best = measure::on_core(core, || best(&input, name))??;
+        tell(&format!("{name}: instructions"));
         let counted = instructions(path, name, scratch);
         let counted = counted.map_or_else(|| "-".to_owned(), |count| count.to_string());
         writeln!(table, "{name:<12} {best:>12.0} {counted:>16}").expect("writing to a string");

@@ -57,7 +57,9 @@ impl Running {
     /// [`ProcessError::Start`].
     pub(crate) fn start(mut command: Command, core: usize, log: &Path) -> Result<Self, ProcessError> {
         let fail = |source| ProcessError::Start { program: command_name(log), source };
-        let file = File::create(log).map_err(fail)?;
+        // Appending, so that the log can be cut while the child writes.
+        let _ = std::fs::remove_file(log);
+        let file = File::options().create(true).append(true).open(log).map_err(fail)?;
         let other = file.try_clone().map_err(fail)?;
         command.stdin(Stdio::null()).stdout(file).stderr(other);
         let child = measure::on_core(core, || command.spawn()).and_then(|child| child).map_err(fail)?;
@@ -97,6 +99,12 @@ impl Running {
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Forgets what it printed: an access log of a load fills disks.
+    pub(crate) fn clear_log(&self) {
+        // A log that cannot be cut only takes room.
+        let _ = File::options().write(true).open(&self.log).and_then(|file| file.set_len(0));
     }
 
     fn said(&self) -> String {

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 
 use crate::baseline;
 use crate::cold::{self, Cold};
 use crate::corpus::{self, Corpus, Shape};
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::measure::Cores;
 use crate::peer::{self, Nginx};
 use crate::progress::Progress;
@@ -21,6 +21,8 @@ use crate::truth::{self, Asset, Witness};
 
 /// Time that the cold measurement takes, about.
 const COLD_TIME: Duration = Duration::from_secs(8);
+/// A machine with a higher load is too busy to measure on.
+const QUIET_LOAD: f64 = 0.5;
 /// What the long file is called in the served folder.
 const LONG_NAME: &str = "long.mp4";
 
@@ -77,7 +79,7 @@ pub(crate) struct Done {
 /// When it cannot be made.
 pub(crate) fn scratch(home: &Path) -> anyhow::Result<PathBuf> {
     let folder = home.join("corpus").join("scratch");
-    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(&folder).map_err(|error| anyhow!("making {}: {error}", folder.display()))?;
     Ok(folder)
 }
 
@@ -110,6 +112,11 @@ pub(crate) fn run(home: &Path, options: &Options) -> anyhow::Result<Done> {
     let cores = Cores::of_this_machine()?;
     raise_file_limit();
     let mut progress = Progress::default();
+    let load_before = environment::load_average();
+    if load_before > QUIET_LOAD {
+        progress
+            .tell(&format!("the machine is busy (load {load_before:.1}): figures will be worse and jump"));
+    }
     let (corpus_home, shape, pace) = (home.join("corpus"), options.shape(), options.pace());
     let corpus = corpus::prepare(&corpus_home, shape, &mut |what| progress.tell(what))?;
     let long = corpus::prepare_long(&corpus_home, &mut |what| progress.tell(what))?;
@@ -128,7 +135,7 @@ pub(crate) fn run(home: &Path, options: &Options) -> anyhow::Result<Done> {
     } else {
         Vec::new()
     };
-    finish(home, options, Environment::look(cores, &scratch), paired, cold)
+    finish(home, options, Environment::look(cores, load_before, &scratch), paired, cold)
 }
 
 /// Everything that has a yardstick.

@@ -230,7 +230,11 @@ impl Scenario {
             let nginx = self.run(yardstick, nginx.process.pid(), cores, pace)?;
             progress.spent(pace.warm_up + pace.duration);
             progress.tell(&step("rillcast"));
-            let ours = self.run(ours.address, ours.process.pid(), cores, pace)?;
+            let process = &ours.process;
+            let ours = self.run(ours.address, process.pid(), cores, pace)?;
+            if ours.errors == 0 {
+                process.clear_log();
+            }
             progress.spent(pace.warm_up + pace.duration);
             // A yardstick that used no measurable time is a fault; the figure only has to be finite.
             let ratio = ours.cpu_s_per_gb / nginx.cpu_s_per_gb.max(f64::MIN_POSITIVE.sqrt());

@@ -1,7 +1,7 @@
 //! The server under test: `rillcast serve` on one core, with its shipped configuration.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,6 +67,7 @@ pub(crate) fn start(launch: &Launch, media: &Path, scratch: &Path, core: usize) 
     }
     command.args(&launch.arguments);
     let mut process = Running::start(command, core, &scratch.join("rillcast.log"))?;
-    process.wait_until(START_LIMIT, |said| said.contains("http://"))?;
+    let answers = || TcpStream::connect(address).is_ok();
+    process.wait_until(START_LIMIT, |said| said.contains("http://") && answers())?;
     Ok(Ours { process, address })
 }

@@ -198,6 +198,7 @@ fn mirror(root: &Path, path: &str, gzip: bool) -> Result<PathBuf, TruthError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canned;
 
     #[test]
     fn only_plain_paths_are_mirrored() {
@@ -208,5 +209,43 @@ mod tests {
         for bad in ["", "a", "/", "/../x", "/a//b", "/a/./b", "/a%2f", "/a?b", "/a/"] {
             assert!(matches!(mirror(root, bad, false), Err(TruthError::Path(_))), "{bad}");
         }
+    }
+
+    fn piece(path: &str, body: &[u8]) -> Piece {
+        let (path, bytes) = (path.to_owned(), body.len() as u64);
+        Piece { path, gzip: false, bytes, sha256: Sha256::digest(body).into() }
+    }
+
+    #[test]
+    fn the_same_bytes_pass_and_others_are_named() {
+        let address = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        let same = [piece("/a", b"hello"), piece("/b", b"hello")];
+        check("x", address, same.iter()).unwrap();
+        let other = [piece("/a", b"hello"), piece("/b", b"hellO")];
+        let error = check("x", address, other.iter()).unwrap_err();
+        assert!(matches!(&error, TruthError::Differs { path, .. } if path == "/b"), "{error}");
+    }
+
+    #[test]
+    fn an_answer_coded_otherwise_or_refused_is_an_error() {
+        let coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello";
+        let error = check("x", canned::server(coded), [piece("/a", b"hello")].iter()).unwrap_err();
+        assert!(matches!(error, TruthError::Coding { .. }), "{error}");
+        let refused = canned::server(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+        let error = check("x", refused, [piece("/a", b"")].iter()).unwrap_err();
+        assert!(matches!(error, TruthError::Fetch(FetchError::Status { status: 500, .. })), "{error}");
+    }
+
+    #[test]
+    fn an_answer_is_saved_where_nginx_looks_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello";
+        let (saved, gzip) =
+            Witness::new(canned::server(coded), folder.path()).save("/v/m.m3u8", true).unwrap();
+        assert_eq!((gzip, saved.bytes), (true, 5));
+        assert_eq!(fs::read(folder.path().join("v/m.m3u8.gz")).unwrap(), b"hello");
+        let plain = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        let text = Witness::new(plain, folder.path()).text("/v/n.m3u8").unwrap();
+        assert!(text.gzip.is_none() && !folder.path().join("v/n.m3u8.gz").exists());
     }
 }

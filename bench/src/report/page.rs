@@ -50,11 +50,12 @@ fn facts(page: &mut String, report: &Report) {
     put(
         page,
         format_args!(
-            "<p>{} processors ({}), {} MB, Linux {}. Server on core {}, client on core {}. {}; {}; {}; commit {}.</p>",
+            "<p>{} processors ({}), {} MB, Linux {}, load before the run {:.1}. Server on core {}, client on core {}. {}; {}; {}; commit {}.</p>",
             e.processors,
             escape(&e.processor),
             e.memory_mb,
             escape(&e.kernel),
+            e.load_before,
             e.server_core,
             e.client_core,
             escape(&e.nginx),

@@ -43,6 +43,7 @@ fn report() -> Report {
         server_core: 0,
         client_core: 1,
         memory_mb: 1,
+        load_before: 0.1,
         kernel: "6".into(),
         nginx: "n".into(),
         ffmpeg: "f".into(),
