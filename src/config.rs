@@ -18,7 +18,7 @@ use rillcast_http::{
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
-use self::raw::{RawConfig, RawHttp, RawListener};
+use self::raw::{RawConfig, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
 
 /// Bytes of a configuration file.
@@ -118,7 +118,7 @@ impl Config {
         Ok(Self {
             metrics_from: networks("ops.metrics_from", &raw.ops.metrics_from)?,
             drain: Duration::from_secs(raw.ops.drain_s),
-            server: server(raw.http)?,
+            server: server(&raw.http)?,
             media: raw.origin.media,
             assets,
             log: LogConfig { format: raw.log.format, level: raw.log.level },
@@ -145,7 +145,7 @@ fn networks(key: &'static str, texts: &[String]) -> Result<Networks, ConfigError
     parsed.collect::<Result<Networks, _>>().map_err(|source| ConfigError::Network { key, source })
 }
 
-fn server(raw: RawHttp) -> Result<ServerConfig, ConfigError> {
+fn server(raw: &RawHttp) -> Result<ServerConfig, ConfigError> {
     let mut listeners = Vec::new();
     for listener in &raw.listener {
         listeners.push(check_listener(listener)?);
@@ -159,7 +159,7 @@ fn server(raw: RawHttp) -> Result<ServerConfig, ConfigError> {
     }
     config.trusted_proxies = networks("http.trusted_proxies", &raw.trusted_proxies)?;
     config.cors = cors(&raw.cors_origins)?;
-    config.limits = limits(&raw);
+    config.limits = limits(&raw.limits);
     config.compression = CompressionLimits {
         body_bytes_min: raw.compression.body_bytes_min,
         body_bytes_max: raw.compression.body_bytes_max,
@@ -194,8 +194,7 @@ fn cors(origins: &[String]) -> Result<Cors, ConfigError> {
     Ok(Cors { origins: AllowedOrigins::List(checked.collect::<Result<_, _>>()?), ..Cors::default() })
 }
 
-fn limits(raw: &RawHttp) -> Limits {
-    let of = &raw.limits;
+fn limits(of: &RawLimits) -> Limits {
     Limits {
         connections: of.connections,
         connections_per_client: of.connections_per_client,
