@@ -72,14 +72,15 @@ pub(super) fn of_movie(error: &Unplayable) -> Refused {
 
 /// The refusal of its edit lists and times.
 pub(super) fn of_timeline(error: &TimelineError) -> Refused {
-    let (kind, advice) = if matches!(error, TimelineError::Edits { .. }) {
-        ("edit-list-not-served", Some("export it flattened from the editor, or transcode it"))
-    } else if matches!(error, TimelineError::Nothing { .. }) {
-        ("nothing-shown", Some("ignore its edit list: ffmpeg -ignore_editlist 1 -i FILE -c copy NEW.mp4"))
-    } else {
-        ("times-out-of-range", Some(REMUX))
+    let (kind, advice) = match error {
+        TimelineError::Edits { .. } => {
+            ("edit-list-not-served", "export it flattened from the editor, or transcode it")
+        }
+        TimelineError::Nothing { .. } => {
+            ("nothing-shown", "ignore its edit list: ffmpeg -ignore_editlist 1 -i FILE -c copy NEW.mp4")
+        }
     };
-    refusal(kind.to_owned(), None, None, error, advice)
+    refusal(kind.to_owned(), None, None, error, Some(advice))
 }
 
 /// The refusal of what would be cut from it.
