@@ -181,6 +181,8 @@ fn pairs(
             bail!("{name} died during the run");
         }
     }
+    // Gigabytes, and of no use any more; after an error they stay, to be looked at.
+    fs::remove_dir_all(&root)?;
     Ok(paired)
 }
 
