@@ -32,6 +32,10 @@ impl Policy {
 /// Segments of one asset: a named limit (24 hours of one-second segments).
 pub const MAX_SEGMENTS: usize = 100_000;
 
+/// Pictures of trick play of one track: a named limit (they are half a second apart in 13 hours); in
+/// what is longer they are further apart. Each clip may add one.
+pub const MAX_KEY_FRAMES: i64 = 100_000;
+
 /// The segments of a timeline.
 #[derive(Debug, Clone)]
 pub struct SegmentPlan {
@@ -412,9 +416,10 @@ pub fn sample(timeline: &Timeline, track: usize, clip: usize, sample: usize) -> 
 /// sync samples does not list every frame. (clip, sample, presentation time, length in ticks)
 pub fn key_frames(timeline: &Timeline, plan: &SegmentPlan, track: usize) -> Vec<KeyFrame> {
     let mut frames: Vec<KeyFrame> = Vec::new();
+    let whole: i64 = plan.spans(track).map(|span| span.duration.max(0)).sum();
     for (number, clip) in timeline.clips().iter().enumerate() {
         let Some((of_clip, part)) = clip.track(track) else { continue };
-        let apart = i64::from(of_clip.timescale.ticks_per_s()) / 2;
+        let apart = (i64::from(of_clip.timescale.ticks_per_s()) / 2).max(whole / MAX_KEY_FRAMES + 1);
         let first = frames.len();
         for row in sync_rows(clip, track) {
             let pts = row.pts() + part.shift;

@@ -39,6 +39,11 @@ const END_SLACK_MS: i64 = 100;
 /// Longest track, and longest edit list, in seconds: a named limit (more than a year), so that sums of
 /// times never overflow.
 pub const MAX_DURATION_S: i64 = 1 << 25;
+/// Samples that all clips together show, at least; [`MAX_TIMES_SHOWN`] allows more in a long movie.
+const MIN_SHOWN_SAMPLES: usize = 1 << 22;
+/// How many times over an edit list may show the samples of a movie: a named limit. Each part goes
+/// back to the sync sample it needs, so that many parts of one long GOP are many times the GOP.
+const MAX_TIMES_SHOWN: usize = 16;
 /// Distance in which a sample may be reordered, in samples: more than any codec's reordering.
 const REORDER_SAMPLES: usize = 64;
 
@@ -109,10 +114,18 @@ impl Timeline {
         let mut clips = Vec::with_capacity(count);
         // Output time at which the next clip starts, in movie ticks after the offset.
         let mut start = 0;
+        let samples: usize = movie.tracks.iter().map(|track| track.samples.len()).sum();
+        let most = samples.saturating_mul(MAX_TIMES_SHOWN).max(MIN_SHOWN_SAMPLES);
+        let mut shown = 0usize;
         for index in 0..count {
             let of_clip: Vec<&MediaEdit> = edits.iter().filter_map(|track| track.get(index)).collect();
             let clip = clip(movie, reference, &of_clip, start)?;
             start += of_clip.get(reference).map_or(0, |edit| edit.duration);
+            shown += clip.tracks.iter().map(|part| part.samples.len()).sum::<usize>();
+            if shown > most {
+                let track = movie.tracks.get(reference).map_or(0, |track| track.id);
+                return Err(TimelineError::Edits { track, reason: "shows the same samples too often" });
+            }
             clips.push(clip);
         }
         Ok(Self { clips })

@@ -140,6 +140,18 @@ fn key_frames_are_half_a_second_apart_and_fill_the_time() {
     assert_eq!(frames, [(0, 15), (15, 15), (30, 15), (45, 15), (60, 15), (75, 15), (90, 10)]);
 }
 
+#[test]
+fn key_frames_of_a_very_long_film_are_further_apart() {
+    // 120,000 sync samples a second apart: 33 hours.
+    let mut made = Made::avc(1, 1, 1, 120_000);
+    made.timescale = 512;
+    let timeline = timeline(vec![made]);
+    let plan = SegmentPlan::new(&timeline, Policy { cut_from_ms: 10_000 }).expect("few segments");
+    let frames = key_frames(&timeline, &plan, 0);
+    assert_eq!(frames.len(), 60_000);
+    assert!(frames.iter().all(|frame| frame.duration == 1024));
+}
+
 /// A video track of GOPs of these lengths (in units of three frames), with or without B-frames.
 fn video() -> impl Strategy<Value = Made> {
     (prop::collection::vec(1..70usize, 1..12), any::<bool>(), 1..31u32).prop_map(|(gops, reorder, fps)| {

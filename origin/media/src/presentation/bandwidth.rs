@@ -14,6 +14,10 @@ pub struct Bandwidth {
     pub average: u64,
 }
 
+/// Pieces of a run that is looked at. A run of more (of key frames in an asset with one very long
+/// segment) is judged by its parts, one of which has at least its rate: the work stays linear.
+const MAX_RUN: usize = 256;
+
 /// Microseconds and bytes of a piece.
 type Piece = (u64, u64);
 
@@ -62,13 +66,13 @@ fn peak(pieces: &[Piece], target_duration_s: u32) -> Option<u64> {
     let mut peak = None;
     for start in 0..pieces.len() {
         let (mut time, mut bytes) = (0, 0);
-        for (number, piece) in pieces.iter().skip(start).enumerate() {
+        for (number, piece) in pieces.iter().skip(start).take(MAX_RUN).enumerate() {
             time += piece.0;
             bytes += piece.1;
             if time > most && number > 0 {
                 break;
             }
-            if time >= least {
+            if time >= least || number + 1 == MAX_RUN {
                 peak = peak.max(Some(rate(bytes, time)));
             }
         }
@@ -102,6 +106,14 @@ mod tests {
         let pieces = [(6_000_000, 750_000), (6_000_000, 750_000), (100_000, 125_000)];
         let of = Bandwidth::of_pieces(&pieces, 6);
         assert_eq!(of, Bandwidth { peak: rate(875_000, 6_100_000), average: rate(1_625_000, 12_100_000) });
+    }
+
+    #[test]
+    fn a_run_of_very_many_pieces_is_judged_by_its_parts() {
+        // A day in one segment makes the target; then 10,000 pictures of half a second.
+        let mut pieces = vec![(86_400_000_000, 1)];
+        pieces.extend((0..10_000).map(|number| (500_000, if number < 300 { 1000 } else { 10 })));
+        assert_eq!(Bandwidth::of_pieces(&pieces, 86_400).peak, 16_000);
     }
 
     #[test]

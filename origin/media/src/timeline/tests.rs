@@ -177,3 +177,16 @@ fn more_than_a_year_is_refused() {
     let twice = video().with_edits(&[Edit::new(longest, 0), Edit::new(1, 0)]);
     refuse(vec![twice], 1, "covers more than a year");
 }
+
+#[test]
+fn parts_of_one_long_gop_are_not_shown_without_end() {
+    // Every part needs all that is before it: 20,000 samples a part at last.
+    let parts = |count: i64| {
+        let mut made = Made::avc(1, 25, 20_000, 20_000);
+        made.samples[1..].iter_mut().for_each(|sample| sample.duration = 1);
+        let edits: Vec<Edit> = (0..count).map(|part| Edit::new(1, 20_300 - part % 2 * 100)).collect();
+        vec![made.with_edits(&edits)]
+    };
+    assert_eq!(timeline(parts(200)).map(|timeline| timeline.clips().len()), Ok(200));
+    refuse(parts(4096), 1, "shows the same samples too often");
+}
