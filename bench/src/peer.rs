@@ -92,3 +92,41 @@ http {{
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::Client;
+    use crate::measure::Cores;
+    use crate::progress::Progress;
+
+    /// The body of `path`, and whether it came gzip-coded.
+    fn get(address: SocketAddr, path: &str, gzip: bool) -> (Vec<u8>, bool) {
+        let mut body = Vec::new();
+        let answer = Client::new(address).get(path, gzip, |piece| {
+            body.extend_from_slice(piece);
+            Ok(())
+        });
+        (body, answer.unwrap().gzip)
+    }
+
+    #[test]
+    fn nginx_serves_files_and_the_gzip_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join("m.m3u8"), b"plain").unwrap();
+        fs::write(root.join("m.m3u8.gz"), b"coded").unwrap();
+        let core = Cores::of_this_machine().unwrap().server;
+        let nginx = match start(&root, folder.path(), core) {
+            Ok(nginx) => nginx,
+            Err(error) if !Path::new("/usr/sbin/nginx").exists() => {
+                return Progress::default().tell(&format!("skipped, there is no nginx here: {error}"));
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(get(nginx.small, "/m.m3u8", false), (b"plain".to_vec(), false));
+        assert_eq!(get(nginx.small, "/m.m3u8", true), (b"coded".to_vec(), true));
+        assert_eq!(get(nginx.large, "/m.m3u8", false), (b"plain".to_vec(), false));
+    }
+}
