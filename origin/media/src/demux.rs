@@ -1,4 +1,4 @@
-//! Containers in, [`Movie`](crate::movie::Movie) out, without I/O.
+//! Containers in, [`Movie`] out, without I/O.
 //!
 //! A demuxer is a machine: [`poll`](mp4::Mp4Reader::poll) says which bytes it needs next, or hands
 //! over the movie; `supply` feeds it. One driver reads files, another an object store, tests feed

@@ -293,6 +293,18 @@ fn chunks_outside_the_file_or_over_each_other_are_refused() {
 }
 
 #[test]
+fn offsets_of_64_bits_do_not_wrap() {
+    let made = Made::avc(1, 25, 12, 40);
+    let mut file = Shape { wide_offsets: true, ..Shape::new(vec![made]) }.file();
+    let table = file.at(&format!("{STBL}/co64"));
+    table.set_u32(8, u32::MAX);
+    table.set_u32(12, u32::MAX);
+    let source_len = file.bytes().len() as u64;
+    let source = TableError::Outside { sample: 0, end: u64::MAX, source_len };
+    assert_eq!(error(&file), FormatError::Tables { track: 1, offset: file.offset(STBL), source });
+}
+
+#[test]
 fn fields_without_sense_are_refused() {
     let field = |file: &File, path: &str, reason| FormatError::Field {
         fourcc: code_of(path),
