@@ -91,11 +91,9 @@ impl Locator {
     }
 
     fn parse_child(asset: &[&str], child: &[&str]) -> Result<Self, LocatorError> {
-        let (revision, track, rest) = match child {
-            [revision, track, rest @ ..] => (revision, track, rest),
-            _ => return Err(LocatorError::Piece),
-        };
-        let revision = revision.trim_start_matches('~').parse().map_err(|_| LocatorError::Piece)?;
+        let [revision, track, rest @ ..] = child else { return Err(LocatorError::Piece) };
+        let revision = revision.strip_prefix('~').ok_or(LocatorError::Piece)?;
+        let revision = revision.parse().map_err(|_| LocatorError::Piece)?;
         let track = track.parse().map_err(|_| LocatorError::Piece)?;
         let piece = match rest {
             [names::MEDIA] => Piece::Media,
@@ -207,6 +205,12 @@ mod tests {
             "/vod/a.mp4/~1.0123456789abcdef/x1/1.m4s",
             "/vod/a.mp4/~1.0123456789abcdef/v1/iframe/1.m4s/more",
             "/vod/~1.0123456789abcdef/v1/init.mp4",
+            "/vod/a.mp4/~~1.0123456789abcdef/v1/init.mp4",
+            "/vod/a.mp4/~1.0123456789abcdef/v1/Playlist.m3u8",
+            "/vod/a.mp4/~1.0123456789abcdef/V1/init.mp4",
+            "/vod/a.mp4/~1.0123456789ABCDEF/v1/init.mp4",
+            "/vod/a.mp4/Master.m3u8",
+            "/vod/a.mp4/master.m3u8/",
         ] {
             assert!(Locator::parse(path).is_err(), "{path}");
         }

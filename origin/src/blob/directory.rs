@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rillcast_http::{BodySource, FileExtent, FileIdentity, SourceFile};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::{Availability, Blob, BlobError, BlobStore, Listed, Listing, MAX_LISTED, Priority, Stamp};
@@ -26,35 +26,50 @@ use crate::asset_path::{AssetPath, MAX_COMPONENTS};
 const LISTED_ENDINGS: [&str; 4] = ["mp4", "m4v", "mov", "m4a"];
 /// Directory entries a listing looks at.
 const MAX_VISITED: usize = 200_000;
+/// How often a look-up is tried again that a rename somewhere on the machine disturbed.
+const MAX_LOOKUPS: u32 = 64;
 
 /// A store over one directory.
 #[derive(Debug)]
 pub struct DirectoryStore {
     root: Arc<OwnedFd>,
-    path: PathBuf,
 }
 
 impl DirectoryStore {
     /// The store of the directory `path`.
     ///
     /// # Errors
-    /// When it is not there or no directory.
+    /// When it is not there or no directory, or the kernel cannot look up beneath one (Linux before 5.6).
     pub fn new(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Self { root: Arc::new(root), path: path.to_owned() })
+        open_beneath(&root, Path::new("."), flags)?;
+        Ok(Self { root: Arc::new(root) })
     }
 
     fn open_blocking(root: &OwnedFd, path: &AssetPath) -> Result<FileBlob, BlobError> {
         // Not blocking: a FIFO must not hang us. Beneath: no link leads out.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let opened = rustix::fs::openat2(root, path.to_path(), flags, Mode::empty(), resolve);
+        let opened = open_beneath(root, &path.to_path(), flags);
         let file = File::from(opened.map_err(open_error)?);
         if !file.metadata()?.is_file() {
             return Err(BlobError::Forbidden { reason: "it is no regular file" });
         }
         Ok(FileBlob { file: Arc::new(SourceFile::from_file(file)?) })
+    }
+}
+
+/// Opens `path` below `root`, which no link leads out of.
+fn open_beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let mut lookups = 0;
+    loop {
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            // A rename while a `..` of a link was followed: the kernel cannot tell whether we are still
+            // beneath, and asks to try again (openat2(2)).
+            Err(Errno::AGAIN | Errno::INTR) if lookups < MAX_LOOKUPS => lookups += 1,
+            result => return result,
+        }
     }
 }
 
@@ -83,7 +98,7 @@ impl BlobStore for DirectoryStore {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Listing, BlobError>> {
-        let root = self.path.clone();
+        let root = Arc::clone(&self.root);
         Box::pin(blocking(move || Ok(list_blocking(&root)?)))
     }
 }
@@ -141,38 +156,56 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Walks the directory, not following links to directories, in order of names.
-fn list_blocking(root: &Path) -> io::Result<Listing> {
+/// Walks the directory, not following links to directories. What is listed is what would be served.
+fn list_blocking(root: &OwnedFd) -> io::Result<Listing> {
     let mut listing = Listing::default();
     let mut visited = 0;
-    let mut folders = vec![(root.to_owned(), String::new(), 0)];
+    let mut folders = vec![(PathBuf::from("."), String::new(), 0)];
     while let Some((folder, prefix, depth)) = folders.pop() {
-        let entries = match std::fs::read_dir(&folder) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let entries = match open_beneath(root, &folder, flags).and_then(Dir::new) {
             Ok(entries) => entries,
             // A folder that cannot be read hides what is in it, not the rest.
             Err(_) if depth > 0 => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         for entry in entries.flatten() {
             visited += 1;
             if visited > MAX_VISITED || listing.blobs.len() >= MAX_LISTED {
                 listing.truncated = true;
-                break;
+                return Ok(sorted(listing));
             }
-            let name = entry.file_name();
             // A name that is not text has no URL.
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let Some(name) = entry.file_name().to_str().ok().filter(|name| !name.starts_with('.')) else {
+                continue;
+            };
             let path = format!("{prefix}{name}");
-            let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() && depth + 1 < MAX_COMPONENTS {
-                folders.push((entry.path(), format!("{path}/"), depth + 1));
-            } else if !kind.is_dir() && is_listed(name) {
-                listing.blobs.extend(listed(&entry.path(), &path));
+            if is_folder(root, &entry, &path) {
+                if depth + 1 < MAX_COMPONENTS {
+                    folders.push((PathBuf::from(&path), format!("{path}/"), depth + 1));
+                }
+            } else if is_listed(name) {
+                listing.blobs.extend(listed(root, &path));
             }
         }
     }
+    Ok(sorted(listing))
+}
+
+fn sorted(mut listing: Listing) -> Listing {
     listing.blobs.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(listing)
+    listing
+}
+
+/// Whether an entry is a directory itself, not a link to one.
+fn is_folder(root: &OwnedFd, entry: &DirEntry, path: &str) -> bool {
+    let kind = match entry.file_type() {
+        // Some file systems do not say.
+        FileType::Unknown => rustix::fs::statat(root, path, AtFlags::SYMLINK_NOFOLLOW)
+            .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
+        kind => kind,
+    };
+    kind == FileType::Directory
 }
 
 fn is_listed(name: &str) -> bool {
@@ -180,10 +213,11 @@ fn is_listed(name: &str) -> bool {
     LISTED_ENDINGS.iter().any(|listed| ending.eq_ignore_ascii_case(listed))
 }
 
-fn listed(file: &Path, path: &str) -> Option<Listed> {
-    let metadata = std::fs::metadata(file).ok().filter(std::fs::Metadata::is_file)?;
+fn listed(root: &OwnedFd, path: &str) -> Option<Listed> {
     let path = AssetPath::new(path).ok()?;
-    Some(Listed { path, size_bytes: metadata.len(), modified: metadata.modified().ok() })
+    let blob = DirectoryStore::open_blocking(root, &path).ok()?;
+    let modified = blob.file.file().metadata().and_then(|metadata| metadata.modified()).ok();
+    Some(Listed { path, size_bytes: blob.len(), modified })
 }
 
 #[cfg(test)]

@@ -1,22 +1,40 @@
-//! Assets that are open: found by path, opened once, bounded in memory.
+//! Assets that are open: found by path, opened once, bounded in memory and in number.
 //!
-//! One entry a path, the one of the latest content seen. Opening is a task of its own on the
-//! background runtime: many viewers wait for one task, and a viewer who leaves ends nothing. What is
-//! refused is remembered as well, for as long as its stamp stays; a failure to read is never remembered.
-//! An edition that was replaced stays served from the open file until it falls out of the cache.
+//! ```text
+//!  path ─stamp─▶ known (path → stamp, revision | refusal) ─▶ editions (path, revision → open Asset)
+//!                  │ unknown, or another stamp
+//!                  └─▶ flights: one opening for all ─▶ both
+//! ```
+//!
+//! What is refused is remembered as well, for as long as its stamp stays; a failure to read is never
+//! remembered. An edition that was replaced stays served from the open file until it falls out of the
+//! cache. Invariant: only `editions` holds assets, so its bounds are the bounds.
+
+mod flights;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use moka::future::Cache;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use rillcast_media::plan::Policy;
 use rillcast_media::revision::Revision;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
+use self::flights::Flights;
 use super::asset::{Asset, OpenError, Refusal};
 use crate::asset_path::AssetPath;
 use crate::blob::{BlobError, BlobStore, Stamp};
+
+/// Assets that are being opened at the same time; more wait. Each takes a file and some MiB.
+const MAX_OPENINGS: usize = 32;
+/// Paths that are remembered for each asset that may be open: refused files are among them.
+const KNOWN_PER_ASSET: u64 = 4;
+/// How often a request opens a file that is replaced every time, before it takes what it got.
+const MAX_ATTEMPTS: u32 = 2;
+/// The weight of an asset that takes no more memory than is meant for one.
+const SHARE: u64 = 1024;
 
 /// Limits on what is kept open.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +53,35 @@ impl Default for AssetLimits {
     }
 }
 
+impl AssetLimits {
+    /// The weight of an asset of `memory_bytes`, so that [`count`](Self::count) shares are all there is.
+    fn weight(&self, memory_bytes: usize) -> u32 {
+        let all = u128::from(self.count.saturating_mul(SHARE));
+        let part = (memory_bytes as u128 * all).div_ceil(u128::from(self.memory_bytes.max(1)));
+        u32::try_from(part.max(u128::from(SHARE))).unwrap_or(u32::MAX)
+    }
+}
+
 /// The open assets of a store.
 pub struct Assets {
+    open: Arc<Open>,
+    flights: Arc<Flights>,
+}
+
+/// What is open, shared with the tasks that open more.
+struct Open {
     store: Arc<dyn BlobStore>,
-    background: Handle,
     policy: Policy,
-    current: Cache<AssetPath, Opened>,
+    known: Cache<AssetPath, Known>,
     editions: Cache<(AssetPath, Revision), Arc<Asset>>,
+    openings: Semaphore,
+}
+
+/// What a path was found to be, and of which content.
+#[derive(Clone)]
+struct Known {
+    stamp: Stamp,
+    outcome: Result<Revision, Arc<Refusal>>,
 }
 
 /// What opening a path came to, and of which content.
@@ -74,29 +114,26 @@ impl From<BlobError> for AssetError {
 impl Assets {
     /// Assets of `store`, cut by `policy`, opened on `background`.
     pub fn new(store: Arc<dyn BlobStore>, background: Handle, policy: Policy, limits: AssetLimits) -> Self {
-        // Both caches hold the same assets; each gets half of the count, and weighs in KiB.
-        let weigher = |asset: &Asset| u32::try_from(asset.memory_bytes() / 1024 + 1).unwrap_or(u32::MAX);
-        let per_asset_kib = (limits.memory_bytes / 1024 / limits.count.max(1)).max(1);
-        let least = u32::try_from(per_asset_kib).unwrap_or(u32::MAX);
-        let current = Cache::builder()
-            .max_capacity(limits.memory_bytes / 1024)
-            .weigher(move |_: &AssetPath, opened: &Opened| match &opened.outcome {
-                Ok(asset) => weigher(asset).max(least),
-                Err(_) => least,
-            })
-            .time_to_idle(limits.idle)
-            .build();
+        // Least recently used goes first: what was just opened is what a viewer is about to ask for.
         let editions = Cache::builder()
-            .max_capacity(limits.memory_bytes / 1024)
-            .weigher(move |_: &(AssetPath, Revision), asset: &Arc<Asset>| weigher(asset).max(least))
+            .max_capacity(limits.count.saturating_mul(SHARE))
+            .weigher(move |_: &(AssetPath, Revision), asset: &Arc<Asset>| limits.weight(asset.memory_bytes()))
+            .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(limits.idle)
             .build();
-        Self { store, background, policy, current, editions }
+        let known = Cache::builder()
+            .max_capacity(limits.count.saturating_mul(KNOWN_PER_ASSET))
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(limits.idle)
+            .build();
+        let openings = Semaphore::new(MAX_OPENINGS);
+        let open = Arc::new(Open { store, policy, known, editions, openings });
+        Self { open, flights: Flights::new(background) }
     }
 
     /// The store behind.
     pub fn store(&self) -> &dyn BlobStore {
-        self.store.as_ref()
+        self.open.store.as_ref()
     }
 
     /// The asset at `path` as it is now.
@@ -106,14 +143,21 @@ impl Assets {
     /// # Errors
     /// [`AssetError`].
     pub async fn current(&self, path: &AssetPath) -> Result<Arc<Asset>, AssetError> {
-        let stamp = self.store.stamp(path).await?;
-        if let Some(opened) = self.current.get(path).await {
-            if opened.stamp == stamp {
+        let mut attempts = 0;
+        loop {
+            let stamp = self.open.store.stamp(path).await?;
+            if let Some(outcome) = self.open.remembered(path, stamp) {
+                return outcome.map_err(AssetError::Refused);
+            }
+            let opening = Arc::clone(&self.open).opening(path.clone());
+            let opened = self.flights.join(path, opening).await?;
+            attempts += 1;
+            // Another stamp: we joined an opening that began before the file was replaced, or it was
+            // replaced since we looked.
+            if opened.stamp == stamp || attempts == MAX_ATTEMPTS {
                 return opened.outcome.map_err(AssetError::Refused);
             }
-            self.current.invalidate(path).await;
         }
-        self.opened(path).await?.outcome.map_err(AssetError::Refused)
     }
 
     /// The edition `revision` of the asset at `path`.
@@ -122,50 +166,58 @@ impl Assets {
     /// [`AssetError::Gone`] when the path has other content now and the edition is no longer open.
     pub async fn edition(&self, path: &AssetPath, revision: Revision) -> Result<Arc<Asset>, AssetError> {
         let key = (path.clone(), revision);
-        if let Some(asset) = self.editions.get(&key).await {
+        if let Some(asset) = self.open.editions.get(&key) {
             if asset.blob.is_unchanged() {
                 return Ok(asset);
             }
             // Written in place: these bytes are nobody's any more.
             tracing::warn!(path = path.as_str(), "an asset changed in place while it was open");
-            self.editions.invalidate(&key).await;
+            self.open.editions.invalidate(&key);
         }
         let asset = self.current(path).await?;
         if asset.revision == revision { Ok(asset) } else { Err(AssetError::Gone) }
     }
+}
 
-    /// Opens `path` once for all who ask at the same time.
-    async fn opened(&self, path: &AssetPath) -> Result<Opened, AssetError> {
-        let opening = self.opening(path.clone());
-        let opened = self.current.try_get_with_by_ref(path, opening).await;
-        let opened = opened.map_err(|error: Arc<AssetError>| AssetError::clone(&error))?;
-        if let Ok(asset) = &opened.outcome {
-            self.editions.insert((path.clone(), asset.revision), Arc::clone(asset)).await;
+impl Open {
+    /// What `path` with `stamp` is known to be.
+    fn remembered(&self, path: &AssetPath, stamp: Stamp) -> Option<Result<Arc<Asset>, Arc<Refusal>>> {
+        let known = self.known.get(path).filter(|known| known.stamp == stamp)?;
+        match known.outcome {
+            Err(refusal) => Some(Err(refusal)),
+            Ok(revision) => {
+                let asset = self.editions.get(&(path.clone(), revision))?;
+                // The same revision may be open from a file that is no longer there.
+                (asset.blob.stamp() == stamp).then_some(Ok(asset))
+            }
         }
-        Ok(opened)
     }
 
-    /// The task that opens `path`; it goes on when who waits for it leaves.
-    fn opening(&self, path: AssetPath) -> BoxFuture<'static, Result<Opened, AssetError>> {
-        let (store, policy) = (Arc::clone(&self.store), self.policy);
-        let background = self.background.clone();
-        Box::pin(async move {
-            let task = background.spawn(async move {
-                let blob = store.open(&path).await?;
-                let stamp = blob.stamp();
-                let outcome = match Asset::open(blob, policy).await {
-                    Ok(asset) => Ok(Arc::new(asset)),
-                    Err(OpenError::Refused(refusal)) => {
-                        tracing::warn!(path = path.as_str(), reason = %refusal, "an asset was refused");
-                        Err(Arc::new(refusal))
-                    }
-                    Err(OpenError::Blob(error)) => return Err(AssetError::from(error)),
-                };
-                Ok(Opened { stamp, outcome })
-            });
-            let lost = |error| AssetError::from(BlobError::Io(std::io::Error::other(error)));
-            task.await.unwrap_or_else(|error| Err(lost(error)))
-        })
+    /// Opens `path` and remembers what came of it.
+    async fn opening(self: Arc<Self>, path: AssetPath) -> Result<Opened, AssetError> {
+        let _permit = self.openings.acquire().await;
+        // An opening may have landed between the look of who asks and this one.
+        let stamp = self.store.stamp(&path).await?;
+        if let Some(outcome) = self.remembered(&path, stamp) {
+            return Ok(Opened { stamp, outcome });
+        }
+        let blob = self.store.open(&path).await?;
+        let stamp = blob.stamp();
+        let outcome = match Asset::open(blob, self.policy).await {
+            Ok(asset) => Ok(Arc::new(asset)),
+            Err(OpenError::Refused(refusal)) => {
+                tracing::warn!(path = path.as_str(), reason = %refusal, "an asset was refused");
+                Err(Arc::new(refusal))
+            }
+            Err(OpenError::Blob(error)) => return Err(error.into()),
+        };
+        if let Ok(asset) = &outcome {
+            self.editions.insert((path.clone(), asset.revision), Arc::clone(asset));
+        }
+        let known =
+            Known { stamp, outcome: outcome.as_ref().map(|asset| asset.revision).map_err(Arc::clone) };
+        self.known.insert(path, known);
+        Ok(Opened { stamp, outcome })
     }
 }
 
