@@ -1,3 +1,4 @@
+use super::raw::COMPOSITION_BIAS;
 use super::*;
 
 /// Five samples of 10, 20, 30, 40, 50 bytes in chunks of 2, 2 and 1 at 100, 200 and 300.
