@@ -3,6 +3,7 @@
 //! `config/all-in-one.toml` names every key with its default; a test holds both together. A key that
 //! is not known is an error, never ignored. Command line arguments win over the file.
 
+mod bounds;
 mod raw;
 
 use std::fs;
@@ -23,6 +24,7 @@ use crate::cli::ServeArgs;
 
 /// Bytes of a configuration file.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
+/// Fits whatever [`bounds`] lets through.
 const MIB: u64 = 1 << 20;
 
 /// A checked configuration.
@@ -80,8 +82,8 @@ pub(crate) enum ConfigError {
     NoListener,
     #[error("log.level: `{level}` is no filter such as `info`")]
     Level { level: String },
-    #[error("{key} must not be zero")]
-    Zero { key: &'static str },
+    #[error("{key} is {value}: it must be {least} to {most}")]
+    OutOfBounds { key: &'static str, value: u64, least: u64, most: u64 },
 }
 
 impl Config {
@@ -107,9 +109,10 @@ impl Config {
     }
 
     fn check(raw: RawConfig) -> Result<Self, ConfigError> {
+        bounds::check(&raw)?;
         let assets = AssetLimits {
-            memory_bytes: positive("origin.asset_memory_mib", raw.origin.asset_memory_mib)? * MIB,
-            count: positive("origin.open_assets", raw.origin.open_assets)?,
+            memory_bytes: raw.origin.asset_memory_mib * MIB,
+            count: raw.origin.open_assets,
             idle: Duration::from_secs(raw.origin.asset_idle_s),
         };
         if raw.log.level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
@@ -134,10 +137,6 @@ fn read(path: &Path) -> Result<RawConfig, ConfigError> {
     let text = fs::read_to_string(path).map_err(unreadable)?;
     toml::from_str(&text)
         .map_err(|source| ConfigError::Syntax { path: path.to_owned(), source: Box::new(source) })
-}
-
-fn positive(key: &'static str, value: u64) -> Result<u64, ConfigError> {
-    if value == 0 { Err(ConfigError::Zero { key }) } else { Ok(value) }
 }
 
 fn networks(key: &'static str, texts: &[String]) -> Result<Networks, ConfigError> {

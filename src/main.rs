@@ -6,6 +6,7 @@ mod config;
 mod front;
 mod inspect;
 mod logs;
+mod open_files;
 mod run;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::ServeArgs;
 use crate::config::Config;
 use crate::front::Front;
-use crate::logs;
+use crate::{logs, open_files};
 
 /// Threads for work that no connection should wait behind: opening assets, later control plane and ingest.
 const BACKGROUND_THREADS: usize = 2;
@@ -23,6 +23,7 @@ const BACKGROUND_THREADS: usize = 2;
 pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(args)?;
     logs::start(&config.log);
+    open_files::raise(config.server.limits.connections as u64, config.assets.count);
     let background = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)
         .thread_name("background")

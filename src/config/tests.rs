@@ -61,7 +61,7 @@ fn mistakes_say_where_they_are() {
         ("[http]\nlistener = []", "nothing to listen on"),
         ("[[http.listener]]\naddress = \"127.0.0.1:1\"\nkey = \"k\"", "give both or none"),
         ("[[http.listener]]\naddress = \"localhost\"", "invalid socket address"),
-        ("[origin]\nopen_assets = 0", "origin.open_assets must not be zero"),
+        ("[origin]\nopen_assets = 0", "origin.open_assets is 0: it must be 1 to 1000000"),
         ("[log]\nlevel = \"a=b=c\"", "log.level"),
         ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
     ];
@@ -69,4 +69,52 @@ fn mistakes_say_where_they_are() {
         let message = parse(text).expect_err(text).to_string();
         assert!(message.contains(expected), "{text}: {message}");
     }
+}
+
+/// Each number at its bounds is taken, and one past them is not, by its own name.
+#[test]
+fn numbers_have_bounds() {
+    let mut example: toml::Table = ALL_IN_ONE.parse().expect("the example parses");
+    let mut seen = 0;
+    for key in numbers(&mut example, "", &mut |_, _| ()) {
+        let with = |value: i64| {
+            let mut table = example.clone();
+            numbers(&mut table, "", &mut |name, number| {
+                if name == key {
+                    *number = value;
+                }
+            });
+            toml::Value::Table(table).try_into::<RawConfig>().ok().map(|raw| bounds::check(&raw))
+        };
+        // Where the type itself ends first, the file is refused as it is read.
+        let bounds_of = [i64::MAX, i64::from(u32::MAX)].into_iter().find_map(|value| match with(value) {
+            Some(Err(ConfigError::OutOfBounds { key: name, least, most, .. })) => Some((name, least, most)),
+            _ => None,
+        });
+        let (name, least, most) = bounds_of.unwrap_or_else(|| panic!("{key} has no bounds"));
+        assert_eq!(name, key);
+        let (least, most) = (i64::try_from(least).expect("small"), i64::try_from(most).expect("small"));
+        for (value, is_taken) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
+            assert_eq!(matches!(with(value), Some(Ok(()))), is_taken, "{key} = {value}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 20);
+}
+
+/// The names of all numbers in `table`, each shown to `visit` to look at or change.
+fn numbers(table: &mut toml::Table, prefix: &str, visit: &mut dyn FnMut(&str, &mut i64)) -> Vec<String> {
+    let mut names = Vec::new();
+    for (key, value) in table {
+        let name = format!("{prefix}{key}");
+        match value {
+            toml::Value::Integer(number) => {
+                visit(&name, number);
+                names.push(name);
+            }
+            toml::Value::Table(inner) => names.extend(numbers(inner, &format!("{name}."), visit)),
+            _ => {}
+        }
+    }
+    names
 }
