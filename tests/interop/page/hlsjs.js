@@ -1,6 +1,8 @@
 // hls.js behind the interface described in index.html. Every ERROR event counts, fatal or not: a buffer stall is one.
 const hls = new Hls();
-hls.on(Hls.Events.ERROR, (_, data) => window.problem(`${data.type} ${data.details}${data.response ? ` ${data.response.code}` : ""} ${data.reason ?? data.error?.message ?? ""}`.trim(), data.fatal));
+// It jumps over the hole at the start of a stream whose source has it, and says so: that is no problem of ours.
+const startsLate = (data) => window.late > 0 && data.details === Hls.ErrorDetails.BUFFER_SEEK_OVER_HOLE && video.buffered.length === 1 && video.buffered.start(0) <= window.late + 0.01;
+hls.on(Hls.Events.ERROR, (_, data) => startsLate(data) || window.problem(`${data.type} ${data.details}${data.response ? ` ${data.response.code}` : ""} ${data.reason ?? data.error?.message ?? ""}`.trim(), data.fatal));
 hls.attachMedia(video);
 
 let audible = -1;
