@@ -58,7 +58,7 @@ async fn a_viewer_who_leaves_ends_nothing() {
     store.wait_for_begun(1).await;
     let second = viewers(&assets, 1, "a.mp4").await;
     first.shutdown().await;
-    store.gate.add_permits(2);
+    store.gate.add_permits(100);
     assert!(second.join_all().await.iter().all(Result::is_ok), "the others get what he started");
     assert_eq!(store.opens(), 1);
 }
@@ -71,7 +71,7 @@ async fn what_everybody_left_is_open_all_the_same() {
     let mut only = viewers(&assets, 1, "a.mp4").await;
     store.wait_for_begun(1).await;
     only.shutdown().await;
-    store.gate.add_permits(2);
+    store.gate.add_permits(100);
     assert!(assets.current(&asset_path("a.mp4")).await.is_ok());
     assert_eq!(store.opens(), 1);
 }
@@ -87,7 +87,7 @@ async fn one_path_does_not_wait_for_another() {
     store.wait_for_begun(1).await;
     let other = viewers(&assets, 1, "b.mp4").await;
     store.wait_for_begun(2).await;
-    store.gate.add_permits(2);
+    store.gate.add_permits(100);
     for set in [stuck, other] {
         assert!(set.join_all().await.iter().all(Result::is_ok));
     }
@@ -124,7 +124,7 @@ async fn a_failure_to_read_is_told_to_all_who_wait_and_not_remembered() {
         let failing = if fails_in_open { &store.failing_opens } else { &store.failing_reads };
         failing.store(1, SeqCst);
         let viewers = viewers(&assets, 5, "a.mp4").await;
-        store.gate.add_permits(2);
+        store.gate.add_permits(100);
         assert!(viewers.join_all().await.iter().all(failed));
         assert_eq!(store.opens(), 1);
         assert!(assets.current(&asset_path("a.mp4")).await.is_ok(), "the next one tries again");
@@ -151,7 +151,7 @@ async fn who_asks_after_a_replacement_gets_the_new_content_though_the_old_is_bei
     store.wait_for_begun(1).await;
     store.put("a.mp4", 2, film(3));
     let late = viewers(&assets, 1, "a.mp4").await;
-    store.gate.add_permits(3);
+    store.gate.add_permits(100);
     let late = late.join_all().await.remove(0).expect("a film");
     assert_eq!(late.blob.stamp(), Stamp([2; 5]));
     assert!(early.join_all().await.iter().all(Result::is_ok));
