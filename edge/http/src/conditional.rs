@@ -64,10 +64,14 @@ pub fn is_range_allowed(headers: &HeaderMap, validators: Validators<'_>, now: Sy
     sent == modified && modified.saturating_add(1) <= seconds(now)
 }
 
+/// The end of the year 9999, in seconds since 1970: no HTTP date is later.
+const LAST_SAYABLE_SECONDS: u64 = 253_402_300_799;
+
 /// `Last-Modified` as it is sent.
 pub fn last_modified_value(modified: SystemTime) -> HeaderValue {
-    // Years past 9999 have no HTTP date; a file that claims one is dated at the end of what can be said.
-    let last_sayable = UNIX_EPOCH.checked_add(Duration::from_secs(253_402_300_799)).unwrap_or(UNIX_EPOCH);
+    // A file that claims a later year is dated at the end of what can be said.
+    let last_sayable =
+        UNIX_EPOCH.checked_add(Duration::from_secs(LAST_SAYABLE_SECONDS)).unwrap_or(UNIX_EPOCH);
     let sayable = modified.clamp(UNIX_EPOCH, last_sayable);
     HeaderValue::try_from(httpdate::fmt_http_date(sayable)).expect("an HTTP date is a header value")
 }
@@ -113,9 +117,9 @@ fn parse_date(field: &HeaderValue) -> Option<u64> {
     httpdate::parse_http_date(field.to_str().ok()?).ok().map(seconds)
 }
 
-/// Whole seconds since 1970, the grain of HTTP dates.
+/// Whole seconds since 1970, the grain of HTTP dates, as far as those go: what we said comes back equal.
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().min(LAST_SAYABLE_SECONDS))
 }
 
 #[cfg(test)]
@@ -237,5 +241,13 @@ mod tests {
         let far = UNIX_EPOCH + Duration::from_secs(1 << 40);
         assert_eq!(last_modified_value(far), "Fri, 31 Dec 9999 23:59:59 GMT");
         assert_eq!(last_modified_value(UNIX_EPOCH - Duration::from_secs(9)), "Thu, 01 Jan 1970 00:00:00 GMT");
+        let validators = Validators { etag: None, last_modified: Some(far) };
+        for (name, verdict) in [
+            (header::IF_MODIFIED_SINCE, Verdict::NotModified),
+            (header::IF_UNMODIFIED_SINCE, Verdict::Proceed),
+        ] {
+            let sent_back = HeaderMap::from_iter([(name, last_modified_value(far))]);
+            assert_eq!(evaluate(&sent_back, validators), verdict);
+        }
     }
 }

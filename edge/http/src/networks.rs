@@ -46,7 +46,12 @@ impl FromStr for Network {
         };
         let address: IpAddr = address.parse().map_err(|_| syntax())?;
         let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(bits), |prefix| prefix.parse::<u32>().map_err(|_| syntax()))?;
+        let prefix = match prefix {
+            None => bits,
+            // The standard library takes a plus sign too.
+            Some(prefix) if prefix.starts_with('+') => return Err(syntax()),
+            Some(prefix) => prefix.parse::<u32>().map_err(|_| syntax())?,
+        };
         let free = bits
             .checked_sub(prefix)
             .ok_or_else(|| NetworkError::PrefixTooLong { text: text.to_owned(), limit: bits })?;
@@ -140,7 +145,7 @@ mod tests {
         for text in ["10.0.0.1/32", "::1/128"] {
             assert!(text.parse::<Network>().is_ok());
         }
-        for text in ["", "10.0.0", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "host/8"] {
+        for text in ["", "10.0.0", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/+8", "host/8"] {
             assert_eq!(text.parse::<Network>(), Err(NetworkError::Syntax { text: text.to_owned() }));
         }
     }

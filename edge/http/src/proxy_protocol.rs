@@ -92,12 +92,18 @@ fn parse_v1(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyError> {
     if !is_right_family {
         return Err(bad("family"));
     }
-    let mut port = |what| words.next().and_then(|word| word.parse::<u16>().ok()).ok_or_else(|| bad(what));
+    let mut port = |what| words.next().and_then(read_port).ok_or_else(|| bad(what));
     let (source_port, _) = (port("source port")?, port("destination port")?);
     match words.next() {
         None => Ok(Some(ProxyHeader { len, source: Some(SocketAddr::new(source, source_port)) })),
         Some(_) => Err(bad("end of line")),
     }
+}
+
+/// A port as version 1 writes it: digits without a sign or leading zeros (section 2.1).
+fn read_port(word: &str) -> Option<u16> {
+    let is_plain = word == "0" || !word.starts_with(['0', '+']);
+    word.parse().ok().filter(|_| is_plain)
 }
 
 /// Signature, version and command, family and protocol, length; then addresses and extensions we skip.
@@ -193,6 +199,8 @@ mod tests {
             (b"PROXY TCP4 1.1.1.1.1 2.2.2.2 1 2\r\n", "source"),
             (b"PROXY TCP4 1.1.1.1  2.2.2.2 1 2\r\n", "destination"),
             (b"PROXY TCP4 1.1.1.1 2.2.2.2 65536 2\r\n", "source port"),
+            (b"PROXY TCP4 1.1.1.1 2.2.2.2 +1 2\r\n", "source port"),
+            (b"PROXY TCP4 1.1.1.1 2.2.2.2 1 02\r\n", "destination port"),
             (b"PROXY TCP4 1.1.1.1 2.2.2.2 1\r\n", "destination port"),
             (b"PROXY TCP4 1.1.1.1 2.2.2.2 1 2 3\r\n", "end of line"),
             (b"PROXY TCP4 \xff 2.2.2.2 1 2\r\n", "line"),
