@@ -1,15 +1,17 @@
 //! The life of a media request at the origin, on one screen.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::HeaderName;
+use moka::future::Cache;
 use rillcast_http::{Encoding, Entity, EntityTag, Reply};
 use rillcast_media::plan::Policy;
 use tokio::runtime::Handle;
 
 use crate::answer;
-use crate::blob::{BlobError, BlobStore, Listed};
+use crate::blob::{BlobError, BlobStore, Listed, Listing};
 use crate::locator::{Locator, MULTIVARIANT, PREFIX, Piece};
 use crate::vod::assets::{AssetError, AssetLimits, Assets};
 use crate::vod::object::{Object, object};
@@ -25,9 +27,14 @@ const ENTRY: HeaderValue = HeaderValue::from_static("public, max-age=2");
 /// What a cache groups responses by, to purge an asset whole.
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 
+/// How long a listing of the store is used again.
+const LISTING_LIFE: Duration = Duration::from_secs(1);
+
 /// The origin role.
 pub struct Origin {
     assets: Assets,
+    /// The store as it was listed within [`LISTING_LIFE`].
+    listing: Cache<(), Arc<Listing>>,
 }
 
 /// A listed asset with the URL that plays it.
@@ -42,7 +49,8 @@ pub struct LibraryEntry {
 impl Origin {
     /// An origin over `store` that opens assets on `background`.
     pub fn new(store: Arc<dyn BlobStore>, background: Handle, limits: AssetLimits) -> Self {
-        Self { assets: Assets::new(store, background, Policy::VOD, limits) }
+        let listing = Cache::builder().max_capacity(1).time_to_live(LISTING_LIFE).build();
+        Self { assets: Assets::new(store, background, Policy::VOD, limits), listing }
     }
 
     /// Whether `path` is a media URL, so that it is for this role to answer.
@@ -81,17 +89,18 @@ impl Origin {
         }
     }
 
-    /// What is in the store, for the page.
+    /// What is in the store, for the page: as it was at most [`LISTING_LIFE`] ago, however many ask.
     ///
     /// # Errors
     /// [`BlobError`] when the store cannot be listed.
-    pub async fn library(&self) -> Result<(Vec<LibraryEntry>, bool), BlobError> {
-        let listing = self.assets.store().list().await?;
-        let entry = |blob: Listed| {
+    pub async fn library(&self) -> Result<(Vec<LibraryEntry>, bool), Arc<BlobError>> {
+        let list = async { self.assets.store().list().await.map(Arc::new) };
+        let listing = self.listing.try_get_with((), list).await?;
+        let entry = |blob: &Listed| {
             let master = Locator::Multivariant { asset: blob.path.clone() }.to_string();
-            LibraryEntry { blob, master }
+            LibraryEntry { blob: blob.clone(), master }
         };
-        Ok((listing.blobs.into_iter().map(entry).collect(), listing.truncated))
+        Ok((listing.blobs.iter().map(entry).collect(), listing.truncated))
     }
 }
 

@@ -153,9 +153,9 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// Whether the file may be correct and it is we who do not serve its kind.
+    /// Whether the file may be correct and it is we who do not serve its kind or size.
     pub const fn is_unsupported(&self) -> bool {
-        matches!(self, Self::Unsupported { .. })
+        matches!(self, Self::Unsupported { .. } | Self::Limit { .. })
     }
 
     /// The box concerned, if it is about one.

@@ -152,6 +152,9 @@ impl TrackRead {
         let media = self.media.take().ok_or_else(|| missing(*b"mdhd"))?;
         let descriptions = self.descriptions.take().ok_or_else(|| missing(*b"stsd"))?;
         let entry = descriptions.first_entry(handler, header.id)?;
+        if !self.seen.contains(&FourCc(*b"stsz")) {
+            return Err(FormatError::Missing { fourcc: FourCc(*b"stsz"), offset: self.tables_offset });
+        }
         if samples == 0 {
             return ignore(Some(entry.fourcc), "an empty track", "it has no samples");
         }

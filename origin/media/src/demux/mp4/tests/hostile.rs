@@ -107,6 +107,7 @@ fn boxes_that_must_be_there_are_missed() {
         ("moov/trak/mdia/hdlr", "moov/trak"),
         ("moov/trak/mdia/mdhd", "moov/trak"),
         ("moov/trak/mdia/minf/stbl/stsd", "moov/trak"),
+        ("moov/trak/mdia/minf/stbl/stsz", "moov/trak/mdia/minf/stbl"),
     ] {
         let mut file = plain_index_last();
         file.remove(path);
