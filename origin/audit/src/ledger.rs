@@ -34,7 +34,7 @@ impl Ledger {
     /// Notes something that was left out of the audit.
     pub(crate) fn gap(&mut self, what: impl Into<String>) {
         if self.gaps.len() < FINDINGS_PER_LINE_MAX {
-            self.gaps.insert(what.into());
+            self.gaps.insert(harmless(what.into()));
         }
     }
 
@@ -46,7 +46,8 @@ impl Ledger {
             return;
         }
         *count += 1;
-        self.findings.push(Finding { line, severity, url: url.to_owned(), place, message });
+        let (url, message) = (harmless(url.to_owned()), harmless(message));
+        self.findings.push(Finding { line, severity, url, place, message });
     }
 
     /// The report. Findings are ordered by severity, then document in the order first met, then line.
@@ -72,6 +73,11 @@ impl Ledger {
             counts: self.counts,
         }
     }
+}
+
+/// `text` without control characters, which a terminal would obey: the last guard behind [`quote`].
+fn harmless(text: String) -> String {
+    if text.contains(char::is_control) { text.replace(char::is_control, "\u{fffd}") } else { text }
 }
 
 /// Foreign text made fit for a message: bounded, no control characters.

@@ -1,6 +1,6 @@
 //! Media playlists against each other: lines 4, 6, 9, 18, 19, 20 and 21.
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, quote};
 use crate::playlist::{MediaPlaylist, RenditionKind};
 use crate::presentation::{Presentation, Role, Stream, seconds};
 use crate::report::Place;
@@ -56,7 +56,8 @@ fn versions(presentation: &Presentation, ledger: &mut Ledger) {
 /// PLAYLIST-TYPE and ENDLIST are equal across playlists.
 fn kinds(first: (&Stream, &MediaPlaylist), other: (&Stream, &MediaPlaylist), ledger: &mut Ledger) {
     if first.1.playlist_type != other.1.playlist_type {
-        let words = |list: &MediaPlaylist| list.playlist_type.as_deref().unwrap_or("absent").to_owned();
+        let words =
+            |list: &MediaPlaylist| list.playlist_type.as_deref().map_or_else(|| "absent".to_owned(), quote);
         let message =
             format!("PLAYLIST-TYPE is {} here, {} in {}", words(other.1), words(first.1), first.0.url);
         ledger.error(18, &other.0.url, Place::Whole, message);

@@ -96,6 +96,18 @@ fn a_hostile_ladder_is_measured_once_a_stream() {
 }
 
 #[test]
+fn a_report_holds_nothing_that_a_terminal_obeys() {
+    let mut site = Site::new(&Plan::default());
+    let foreign = format!("EXT-X-PLAYLIST-TYPE:\u{1b}[2J{}", "x".repeat(1000));
+    site.text("v1/list.m3u8", "EXT-X-PLAYLIST-TYPE:VOD", &foreign);
+    let report = audit(&site, Options::default());
+    assert!(error_lines(&report).contains(&18));
+    let text = report.to_string();
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    assert!(text.lines().all(|line| line.len() < 500), "{text}");
+}
+
+#[test]
 fn a_failed_request_is_a_finding() {
     let mut machine = Audit::new("http://origin.test/a/master.m3u8", Options::default());
     let Step::Fetch(request) = machine.poll() else { unreachable!("the entry comes first") };
