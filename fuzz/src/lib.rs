@@ -10,10 +10,15 @@
 //! A new target: a function here, a line in [`TARGETS`], a file in `libfuzzer/fuzz_targets/` with
 //! its `[[bin]]`, and a folder in `corpus/` that is not empty. `run.sh TARGET SECONDS` fuzzes it.
 
+pub mod audit;
+pub mod bodies;
 pub mod codec;
+mod fields;
+pub mod http;
 pub mod mp4;
 pub mod mp4_cuts;
 pub mod names;
+pub mod urls;
 
 /// A target: its name, which is that of its corpus, and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -29,4 +34,16 @@ pub const TARGETS: &[Target] = &[
     ("nal_units", codec::nal_units),
     ("revision", names::revision),
     ("track_name", names::track_name),
+    ("range", http::range),
+    ("accept_encoding", http::accept_encoding),
+    ("network", http::network),
+    ("proxy_protocol", http::proxy_protocol::run),
+    ("client_address", http::client_address::run),
+    ("conditions", http::conditions::run),
+    ("respond", http::respond::run),
+    ("locator", urls::locator),
+    ("asset_path", urls::asset_path),
+    ("audit", audit::run),
+    ("body", bodies::body),
+    ("slices", bodies::slices),
 ];
