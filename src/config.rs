@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use rillcast_http::{
-    AllowedOrigins, CompressionLimits, Cors, Limits, Listener, Network, NetworkError, Networks, ServerConfig,
-    TlsFiles,
+    AllowedOrigins, ClientHeader, CompressionLimits, Cors, Limits, Listener, Network, NetworkError, Networks,
+    ServerConfig, TlsFiles, TrustedProxies,
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
-use self::raw::{RawConfig, RawHttp, RawLimits, RawListener};
+use self::raw::{RawClientHeader, RawConfig, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
 
 /// Bytes of a configuration file.
@@ -156,7 +156,13 @@ fn server(raw: &RawHttp) -> Result<ServerConfig, ConfigError> {
     if let Some(workers) = NonZeroUsize::new(raw.workers) {
         config.cores = workers;
     }
-    config.trusted_proxies = networks("http.trusted_proxies", &raw.trusted_proxies)?;
+    config.trusted_proxies = TrustedProxies {
+        networks: networks("http.trusted_proxies", &raw.trusted_proxies)?,
+        header: match raw.client_header {
+            RawClientHeader::XForwardedFor => ClientHeader::XForwardedFor,
+            RawClientHeader::Forwarded => ClientHeader::Forwarded,
+        },
+    };
     config.cors = cors(&raw.cors_origins)?;
     config.limits = limits(&raw.limits);
     config.compression = CompressionLimits {

@@ -24,9 +24,18 @@ pub(super) struct RawHttp {
     pub(super) workers: usize,
     pub(super) cors_origins: Vec<String>,
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) client_header: RawClientHeader,
     pub(super) listener: Vec<RawListener>,
     pub(super) limits: RawLimits,
     pub(super) compression: RawCompression,
+}
+
+/// `http.client_header`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawClientHeader {
+    XForwardedFor,
+    Forwarded,
 }
 
 /// `[[http.listener]]`.
@@ -114,6 +123,7 @@ impl Default for RawHttp {
             workers: 0,
             cors_origins: vec!["*".to_owned()],
             trusted_proxies: Vec::new(),
+            client_header: RawClientHeader::XForwardedFor,
             listener: vec![RawListener::plain(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)))],
             limits: RawLimits::default(),
             compression: RawCompression::default(),

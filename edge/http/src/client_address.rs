@@ -2,7 +2,8 @@
 //!
 //! Only a peer from a configured network is believed, and only about the hop before it: the list is read from its
 //! right end, and the first address that is not itself trusted is the client. What a client writes into the header
-//! stands further left and is never reached.
+//! stands further left and is never reached. One header is believed, the one that the proxies are known to write: a
+//! proxy that appends to one passes the other on as the client sent it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,17 +16,53 @@ pub const HOPS_MAX: usize = 32;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request from `peer`. `Forwarded` counts before `X-Forwarded-For`; an unreadable or hidden hop
-/// ends the walk at the last address somebody trusted has vouched for.
-pub fn resolve(peer: SocketAddr, headers: &HeaderMap, trusted: &Networks) -> ClientAddress {
+/// Whom to believe about the client's address, and in which header they tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// Where the proxies are; the empty set believes nobody.
+    pub networks: Networks,
+    /// The header that every one of them writes.
+    pub header: ClientHeader,
+}
+
+/// The header in which proxies tell the client's address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClientHeader {
+    /// `X-Forwarded-For`: what nearly all proxies append to.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded`, RFC 7239.
+    Forwarded,
+}
+
+impl ClientHeader {
+    /// The field's name.
+    pub const fn name(self) -> HeaderName {
+        match self {
+            Self::XForwardedFor => X_FORWARDED_FOR,
+            Self::Forwarded => header::FORWARDED,
+        }
+    }
+
+    /// The address that one element of the field tells.
+    fn address(self, element: &[u8]) -> Option<IpAddr> {
+        match self {
+            Self::XForwardedFor => node_ip(element),
+            Self::Forwarded => forwarded_for(element),
+        }
+    }
+}
+
+/// The client of a request from `peer`. An unreadable or hidden hop ends the walk at the last address somebody
+/// trusted has vouched for.
+pub fn resolve(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> ClientAddress {
+    let TrustedProxies { networks, header } = trusted;
     let mut ip = peer.ip().to_canonical();
-    if trusted.contains(ip) {
-        let standard = headers.contains_key(header::FORWARDED);
-        let name = if standard { header::FORWARDED } else { X_FORWARDED_FOR };
-        for hop in hops_from_right(headers, &name).take(HOPS_MAX) {
-            let Some(next) = (if standard { forwarded_for(hop) } else { node_ip(hop) }) else { break };
+    if networks.contains(ip) {
+        for hop in hops_from_right(headers, &header.name()).take(HOPS_MAX) {
+            let Some(next) = header.address(hop) else { break };
             ip = next;
-            if !trusted.contains(ip) {
+            if !networks.contains(ip) {
                 break;
             }
         }
@@ -74,8 +111,13 @@ mod tests {
     use super::*;
 
     fn check(peer: &str, lines: &[(HeaderName, &str)], expected: &str) {
-        let trusted: Networks =
+        check_header(ClientHeader::XForwardedFor, peer, lines, expected);
+    }
+
+    fn check_header(header: ClientHeader, peer: &str, lines: &[(HeaderName, &str)], expected: &str) {
+        let networks =
             ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().unwrap()).into_iter().collect();
+        let trusted = TrustedProxies { networks, header };
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(name, HeaderValue::from_str(value).unwrap());
@@ -123,8 +165,17 @@ mod tests {
             ("for=203.0.113.5, for=_hidden", "10.0.0.1"),
             ("for=203.0.113.5, proto=https", "10.0.0.1"),
         ] {
-            check("10.0.0.1:1", &[(header::FORWARDED, field), (X_FORWARDED_FOR, "9.9.9.9")], expected);
+            let lines = [(header::FORWARDED, field), (X_FORWARDED_FOR, "9.9.9.9")];
+            check_header(ClientHeader::Forwarded, "10.0.0.1:1", &lines, expected);
         }
+    }
+
+    #[test]
+    fn the_header_that_proxies_do_not_write_is_the_clients_own() {
+        let lines = [(header::FORWARDED, "for=127.0.0.1"), (X_FORWARDED_FOR, "203.0.113.5")];
+        check("10.0.0.1:1", &lines, "203.0.113.5");
+        check("10.0.0.1:1", &lines[..1], "10.0.0.1");
+        check_header(ClientHeader::Forwarded, "10.0.0.1:1", &lines[1..], "10.0.0.1");
     }
 
     #[test]

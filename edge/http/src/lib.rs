@@ -46,6 +46,7 @@ mod tls;
 
 pub use body::Body;
 pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceFile};
+pub use client_address::{ClientHeader, TrustedProxies};
 pub use compress::{CompressionLimits, Compressor};
 pub use cors::{AllowedOrigins, Cors};
 pub use entity::{Encoding, Entity};

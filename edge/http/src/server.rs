@@ -30,6 +30,7 @@ use self::core::{Core, CoreListener, CoreReport, Shared};
 use crate::{
     access_log::Observer,
     buffer_pool::BufferPool,
+    client_address::TrustedProxies,
     compress::{CompressionLimits, Compressor},
     connection_count::ConnectionCount,
     cors::Cors,
@@ -37,7 +38,6 @@ use crate::{
     limits::Limits,
     listen::{self, Listener},
     metrics::HttpMetrics,
-    networks::Networks,
     tls::{self, Certificate, TlsError},
 };
 
@@ -54,8 +54,8 @@ pub struct ServerConfig {
     pub cors: Cors,
     /// What compression may use.
     pub compression: CompressionLimits,
-    /// Peers whose `Forwarded` and `X-Forwarded-For` are believed.
-    pub trusted_proxies: Networks,
+    /// Peers that are believed about the client's address.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl ServerConfig {
@@ -67,7 +67,7 @@ impl ServerConfig {
             limits: Limits::default(),
             cors: Cors::default(),
             compression: CompressionLimits::default(),
-            trusted_proxies: Networks::default(),
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }

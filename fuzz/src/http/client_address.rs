@@ -2,35 +2,36 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use rillcast_http::Networks;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rillcast_http::client_address::{HOPS_MAX, resolve};
+use rillcast_http::{ClientHeader, TrustedProxies};
 
 use crate::fields;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const TRUSTED: [&str; 2] = ["10.0.0.0/8", "2001:db8::/32"];
 const PEERS: [&str; 5] =
     ["10.0.0.1:1", "[::ffff:10.0.0.1]:1", "[2001:db8::1]:1", "198.51.100.1:1", "[2001:db9::1]:1"];
 
-/// The target: a byte for the peer, then fields. An unknown peer is not believed; what stands left
+/// The target: a byte for the peer (and, by its parity, the header that is believed), then fields. An unknown peer is not believed; what stands left
 /// of an untrusted address, where clients write, changes nothing; one more trusted hop changes
 /// nothing either.
 pub fn run(data: &[u8]) {
     let Some((peer, lines)) = data.split_first() else { return };
+    let header = if peer % 2 == 0 { ClientHeader::XForwardedFor } else { ClientHeader::Forwarded };
     let peer = PEERS[usize::from(*peer) % PEERS.len()];
     let peer: SocketAddr = peer.parse().expect("one of ours");
-    let trusted: Networks = TRUSTED.map(|text| text.parse().expect("one of ours")).into_iter().collect();
+    let networks = TRUSTED.map(|text| text.parse().expect("one of ours")).into_iter().collect();
+    let trusted = TrustedProxies { networks, header };
     let headers = fields::read(lines);
     let found = resolve(peer, &headers, &trusted);
     let own = peer.ip().to_canonical();
     assert_eq!((found.peer, found.ip), (peer, found.ip.to_canonical()));
-    if !trusted.contains(own) {
+    if !trusted.networks.contains(own) {
         assert_eq!(found.ip, own, "an unknown peer is believed");
         return;
     }
-    let name = if headers.contains_key(header::FORWARDED) { header::FORWARDED } else { X_FORWARDED_FOR };
-    if !trusted.contains(found.ip) {
+    let name = header.name();
+    if !trusted.networks.contains(found.ip) {
         for lie in LIES {
             assert_eq!(resolve(peer, &lied(&headers, &name, lie), &trusted).ip, found.ip, "{lie}");
         }
@@ -42,7 +43,7 @@ pub fn run(data: &[u8]) {
         .sum();
     if hops < HOPS_MAX {
         let mut more = headers;
-        let is_standard = name == header::FORWARDED;
+        let is_standard = header == ClientHeader::Forwarded;
         more.append(&name, HeaderValue::from_static(if is_standard { "for=10.9.9.9" } else { "10.9.9.9" }));
         let (hop, through) = (IpAddr::from([10, 9, 9, 9]), resolve(peer, &more, &trusted).ip);
         // With nothing readable behind the new hop, that hop is all that is known.

@@ -127,7 +127,7 @@ impl<H: Handler> Connection<H> {
             let header = socket.take_proxy_header().await?;
             self.peer = header.source.unwrap_or(self.peer);
         }
-        let is_proxy = self.core.shared.trusted_proxies.contains(self.peer.ip());
+        let is_proxy = self.core.shared.trusted_proxies.networks.contains(self.peer.ip());
         if !is_proxy && !self.open.attribute(self.peer.ip()) {
             return Err(EarlyEnd::TooMany);
         }

@@ -17,16 +17,16 @@ use tokio::{
 
 use super::accept::{Acceptor, Rules};
 use crate::{
-    access_log::Observer, buffer_pool::BufferPool, compress::Compressor, connection_count::ConnectionCount,
-    cors::Cors, handler::Handler, limits::Limits, networks::Networks, request_id::RequestIds,
-    tls::Certificate,
+    access_log::Observer, buffer_pool::BufferPool, client_address::TrustedProxies, compress::Compressor,
+    connection_count::ConnectionCount, cors::Cors, handler::Handler, limits::Limits, networks::Networks,
+    request_id::RequestIds, tls::Certificate,
 };
 
 /// What all cores share.
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) cors: Cors,
-    pub(super) trusted_proxies: Networks,
+    pub(super) trusted_proxies: TrustedProxies,
     pub(super) compressor: Compressor,
     pub(super) observer: Observer,
     pub(super) ids: RequestIds,
