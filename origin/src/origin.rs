@@ -89,7 +89,7 @@ impl Origin {
         }
     }
 
-    /// What is in the store, for the page: as it was at most [`LISTING_LIFE`] ago, however many ask.
+    /// What is in the store, for the page: as it was at most a second ago, however many ask.
     ///
     /// # Errors
     /// [`BlobError`] when the store cannot be listed.
