@@ -71,6 +71,26 @@ fn every_access_unit_of_a_source_comes_back_unchanged_at_its_time() {
 }
 
 #[test]
+fn the_comparison_finds_a_moved_track_and_a_lost_access_unit() {
+    if !tools::present(&["ffmpeg"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a writable place for temporary files");
+    let (good, spoilt) = (dir.path().join("good.mp4"), dir.path().join("spoilt.mp4"));
+    ladder::make(&good);
+    ladder::spoil(&good, &spoilt);
+    let server = Server::start(dir.path());
+    let mut entry = corpus::inspect(good);
+    let rows = samples::compare(&entry, &server);
+    assert!(rows.iter().all(|row| row.faults.is_empty()), "{}", samples::table(&rows));
+    // The good film's samples against the stream of the spoilt one.
+    "spoilt.mp4".clone_into(&mut entry.name);
+    let table = samples::table(&samples::compare(&entry, &server));
+    assert!(table.contains("presented 0.099"), "{table}");
+    assert!(table.contains("different from number 50 on"), "{table}");
+}
+
+#[test]
 fn the_audit_finds_no_error_in_any_stream() {
     let Some((files, server)) = stage(&[], |_| true) else { return };
     let mut faults = Vec::new();
@@ -137,15 +157,15 @@ fn play(choice: impl Fn(&Entry) -> bool) {
     if !browsers::present() {
         return;
     }
-    let Some((files, server)) = stage(&[], |entry| choice(entry) && browsers::decodable(entry)) else {
+    let Some((files, server)) = stage(&[], |entry| choice(entry) && browsers::playable(entry)) else {
         return;
     };
     let _turn = tools::turn("browser");
     let mut faults = Vec::new();
     for file in &files {
-        let (late_s, duration_s) = (browsers::late_s(file), browsers::duration_s(file));
+        let expected = browsers::Expected::of(file);
         for player in browsers::PLAYERS {
-            let found = browsers::play(player, &server.master(&file.name), late_s, duration_s);
+            let found = browsers::play(player, &server.master(&file.name), &expected);
             tools::say(&format!(
                 "{}: {player} {}",
                 file.name,
@@ -168,8 +188,9 @@ fn browsers_switch_between_the_renditions_of_one_file() {
     let master = server.master("ladder.mp4");
     assert_eq!(fetch::renditions(&master).len(), 4, "three variants and one sound");
     let _turn = tools::turn("browser");
+    let expected = browsers::Expected::even(ladder::DURATION_S);
     let faults = browsers::PLAYERS.into_iter().flat_map(|player| {
-        let found = browsers::play(player, &master, 0.0, ladder::DURATION_S);
+        let found = browsers::play(player, &master, &expected);
         found.into_iter().map(move |fault| format!("{player}: {fault}"))
     });
     none(&faults.collect::<Vec<_>>());

@@ -45,7 +45,8 @@ pub(crate) fn files() -> Option<Vec<Entry>> {
     Some(paths.into_iter().map(inspect).collect())
 }
 
-fn inspect(path: PathBuf) -> Entry {
+/// What `rillcast inspect` says of any file.
+pub(crate) fn inspect(path: PathBuf) -> Entry {
     let output = Command::new(env!("CARGO_BIN_EXE_rillcast")).args(["inspect", "--json"]).arg(&path).output();
     let output = output.expect("the binary was built for this test");
     let facts = serde_json::from_slice(&output.stdout).expect("--json prints JSON");

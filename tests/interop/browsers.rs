@@ -28,28 +28,64 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
 }
 
-/// Plays a file's stream with every level and audio track; returns what did not hold.
-pub(crate) fn play(player: &str, url: &str, late_s: f64, duration_s: f64) -> Vec<String> {
-    let (late, duration) = (format!("{late_s:.3}"), format!("{duration_s:.3}"));
-    run(
-        "player.mjs",
-        &["--player", player, "--url", url, "--switch", "--late", &late, "--duration", &duration],
-    )
+/// What is expected of a stream, in seconds.
+pub(crate) struct Expected {
+    /// How much later than the first of its tracks the last one starts: until then a browser cannot play.
+    pub(crate) late_s: f64,
+    pub(crate) duration_s: f64,
+    /// How far from that a player may find it.
+    pub(crate) tolerance_s: f64,
 }
 
-/// Whether Chromium as distributions build it decodes the file: it has no H.265 without hardware.
-pub(crate) fn decodable(entry: &Entry) -> bool {
-    entry.facts["tracks"].as_array().into_iter().flatten().all(|track| track["codec"] != "H.265")
+impl Expected {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self { late_s: late_s(entry), duration_s: duration_s(entry), tolerance_s: tolerance_s(entry) }
+    }
+
+    /// A stream whose tracks all start at zero and end after `duration_s`.
+    pub(crate) fn even(duration_s: f64) -> Self {
+        Self { late_s: 0.0, duration_s, tolerance_s: LENGTH_SLACK_S }
+    }
 }
 
-/// How much later than the first of its tracks the last of them starts: until then a browser cannot play.
-pub(crate) fn late_s(entry: &Entry) -> f64 {
+/// Plays a stream with every level and audio track; returns what did not hold.
+pub(crate) fn play(player: &str, url: &str, expected: &Expected) -> Vec<String> {
+    let options = [
+        ("--late", expected.late_s),
+        ("--duration", expected.duration_s),
+        ("--tolerance", expected.tolerance_s),
+    ]
+    .map(|(name, seconds)| (name, format!("{seconds:.3}")));
+    let numbers = options.iter().flat_map(|(name, seconds)| [*name, seconds]);
+    let args: Vec<&str> = ["--player", player, "--url", url, "--switch"].into_iter().chain(numbers).collect();
+    run("player.mjs", &args)
+}
+
+/// Shorter than this, a film has ended before a browser reports on it.
+const SHORTEST_S: f64 = 0.5;
+/// How far a player's idea of the length may be from the source's.
+const LENGTH_SLACK_S: f64 = 0.1;
+
+/// Whether Chromium as distributions build it can be asked to play the file: it has no H.265 without hardware.
+pub(crate) fn playable(entry: &Entry) -> bool {
+    let long_enough = duration_s(entry) >= SHORTEST_S;
+    long_enough
+        && entry.facts["tracks"].as_array().into_iter().flatten().all(|track| track["codec"] != "H.265")
+}
+
+fn late_s(entry: &Entry) -> f64 {
     let tracks = entry.facts["tracks"].as_array().into_iter().flatten();
     tracks.filter_map(|track| track["start_s"].as_f64()).fold(0.0, f64::max)
 }
 
-/// How long the player should say the stream is.
-pub(crate) fn duration_s(entry: &Entry) -> f64 {
+/// Shaka Player ends with the shorter track.
+fn tolerance_s(entry: &Entry) -> f64 {
+    let tracks = entry.facts["tracks"].as_array().into_iter().flatten();
+    let first_end_s = tracks.filter_map(|track| track["end_s"].as_f64()).fold(f64::MAX, f64::min);
+    LENGTH_SLACK_S + (duration_s(entry) - first_end_s).max(0.0)
+}
+
+fn duration_s(entry: &Entry) -> f64 {
     entry.facts["duration_s"].as_f64().expect("a playable file has a duration")
 }
 

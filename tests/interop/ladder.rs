@@ -6,6 +6,21 @@ use std::process::Command;
 /// Seconds; twelve groups of pictures.
 pub(crate) const DURATION_S: f64 = 24.0;
 
+/// Copies a film with its sound 99.3 ms later (the edit list of the copy counts milliseconds) and one access unit of the
+/// second video track left out.
+pub(crate) fn spoil(from: &Path, to: &Path) {
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(from)
+        .args(["-itsoffset", "0.1", "-i"])
+        .arg(from)
+        .args(["-map", "0:v", "-map", "1:a", "-c", "copy"])
+        .args(["-bsf:v:1", "noise=drop=eq(n\\,50)"])
+        .arg(to)
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "ffmpeg makes {}", to.display());
+}
+
 /// Makes the film: three H.264 tracks whose groups of pictures are aligned, and an AAC track.
 pub(crate) fn make(path: &Path) {
     let pictures = format!("testsrc2=size=640x360:rate=24:duration={DURATION_S}");
