@@ -25,8 +25,8 @@ run: ## build, make a sample film in media/, serve the folder, print the player'
 test: ## everything that must hold before a merge: format, lints, types, tests, documentation
 	@scripts/stages.sh tools page interop-packages format types clippy tests docs
 
-test-full: ## test, then licences and bans, the browser scripts' own tests, a minute of each fuzz target, the short benchmark
-	@scripts/stages.sh tools peers page interop-packages format types clippy tests docs deny selftest fuzz release bench-quick
+test-full: ## test, then every corpus file in every player, licences and bans, the browser scripts' own tests, a minute of each fuzz target, the short benchmark
+	@scripts/stages.sh tools peers page interop-packages format types clippy tests docs matrix deny selftest fuzz release bench-quick
 
 bench: ## load beside the peers (nginx and others), with a report; close everything else first
 	@scripts/stages.sh peers page release bench

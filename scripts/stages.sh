@@ -49,6 +49,11 @@ stage_deny() {
   .tools/bin/cargo-deny --locked check bans licenses sources
 }
 
+# Every playable corpus file in every player; plain cargo, because it takes longer than nextest lets one test run.
+stage_matrix() {
+  RILLCAST_REQUIRE_TOOLS=1 cargo test --locked --test interop -- --ignored --nocapture --test-threads=1
+}
+
 # The browser scripts against streams and pages that are wrong on purpose.
 stage_selftest() { npm --prefix tests/interop test; }
 

@@ -31,6 +31,8 @@ pub(crate) struct Track {
     pub(crate) defaults: Defaults,
     /// Media time at which presentation starts, from `elst`; 0 without one. Track ticks.
     pub(crate) edit_start: i64,
+    /// Whether the matrix of `tkhd` turns the picture by a quarter, either way.
+    pub(crate) is_turned: bool,
 }
 
 /// An init segment as read.
@@ -119,6 +121,10 @@ fn track(trak: &Mp4Box<'_>, movie_timescale: u32, notes: &mut Notes) -> Option<T
     let (version, _, mut tkhd) = find(&children, *b"tkhd")?.full()?;
     tkhd.take(if version == 0 { 8 } else { 16 })?;
     let id = tkhd.u32()?;
+    // Reserved, duration, reserved, layer, group, volume, reserved; then the matrix.
+    tkhd.take(4 + if version == 0 { 4 } else { 8 } + 8 + 2 + 2 + 2 + 2)?;
+    let (a, b, _, c, d) = (tkhd.u32()?, tkhd.u32()?, tkhd.u32()?, tkhd.u32()?, tkhd.u32()?);
+    let is_turned = a == 0 && d == 0 && b != 0 && c != 0;
     let mdia = find(&children, *b"mdia")?.children(notes);
     let timescale = timescale(&find(&mdia, *b"mdhd")?)?;
     let (_, _, mut hdlr) = find(&mdia, *b"hdlr")?.full()?;
@@ -140,7 +146,7 @@ fn track(trak: &Mp4Box<'_>, movie_timescale: u32, notes: &mut Notes) -> Option<T
         Some(edts) => edit(&edts, movie_timescale, timescale, notes),
         None => 0,
     };
-    Some(Track { id, kind, timescale, entry, defaults: Defaults::default(), edit_start })
+    Some(Track { id, kind, timescale, entry, defaults: Defaults::default(), edit_start, is_turned })
 }
 
 /// Timescale of `mvhd` or `mdhd`.

@@ -115,8 +115,10 @@ fn picture(
     let (width, height) = (u64::from(entry.width), u64::from(entry.height));
     let (across, down) = entry.aspect;
     let stretched = width * u64::from(across) / u64::from(down);
+    let fits = |w: u64, h: u64| h == height && (w == width || w.abs_diff(stretched) <= 1);
     match variant.attributes.text("RESOLUTION").map(resolution) {
-        Some(Some((w, h))) if h != height || (w != width && w.abs_diff(stretched) > 1) => {
+        // A picture that the track header turns by a quarter is declared as it is seen: the other way round.
+        Some(Some((w, h))) if !(fits(w, h) || track.is_turned && fits(h, w)) => {
             let message = format!("RESOLUTION is {w}x{h}, {} says {width}x{height}", name(entry.format));
             ledger.error(line, url, place(), message);
         }

@@ -261,6 +261,7 @@ const MULTIVARIANT: &[Row] = &[
     ("no CODECS", 25, S(|s| s.text(MASTER, "CODECS=\"avc1.64001f,mp4a.40.2\",", ""))),
     ("no RESOLUTION", 26, S(|s| s.text(MASTER, "RESOLUTION=1280x720,FRAME", "FRAME"))),
     ("another RESOLUTION", 26, S(|s| s.text(MASTER, "1280x720,FRAME", "1280x718,FRAME"))),
+    ("turned RESOLUTION, upright picture", 26, S(|s| s.text(MASTER, "1280x720,FRAME", "720x1280,FRAME"))),
     ("no FRAME-RATE", 26, S(|s| s.text(MASTER, ",FRAME-RATE=30.000", ""))),
     ("FRAME-RATE too low", 26, S(|s| s.text(MASTER, "RATE=30.000", "RATE=25.000"))),
     ("VIDEO-RANGE on one", 26, S(|s| s.text(MASTER, "RATE=30.000,", "RATE=30.000,VIDEO-RANGE=SDR,"))),
@@ -583,6 +584,18 @@ fn broken_http_is_blamed_on_its_line() {
 fn an_entry_url_may_redirect_once() {
     let mut site = Site::new(&Plan::default());
     site.tamper = |q, r| r.redirects = u32::from(q.url.ends_with("master.m3u8"));
+    let report = audit(&site, Options::default());
+    assert!(report.findings.is_empty(), "{report}");
+}
+
+#[test]
+fn a_picture_turned_by_a_quarter_is_declared_as_it_is_seen() {
+    let mut site = Site::new(&Plan::default());
+    for (at, word) in [(44, 0u32), (48, 0x1_0000), (56, 0xffff_0000), (60, 0)] {
+        site.patch("v1/init.mp4", b"tkhd", at, &word.to_be_bytes());
+    }
+    site.text(MASTER, "1280x720,FRAME", "720x1280,FRAME");
+    site.text(MASTER, "1280x720,URI", "720x1280,URI");
     let report = audit(&site, Options::default());
     assert!(report.findings.is_empty(), "{report}");
 }
