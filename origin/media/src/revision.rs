@@ -119,7 +119,13 @@ fn hash_track(hash: &mut Sha256, track: &Track) {
     hash.update((track.language.len() as u64).to_le_bytes());
     hash.update(&track.language);
     if let TrackFormat::Video(video) = &track.format {
-        hash.update(format!("{:?}", video.color));
+        // As numbers: the text that a derive prints is no format of ours.
+        hash.update([u8::from(video.color.is_some())]);
+        if let Some(color) = video.color {
+            for point in [color.primaries, color.transfer, color.matrix, u16::from(color.full_range)] {
+                hash.update(point.to_le_bytes());
+            }
+        }
     }
     hash.update([u8::from(track.enabled)]);
     let samples = &track.samples;

@@ -241,7 +241,7 @@ impl Mp4Reader {
         if TableRead::is_table(header.fourcc) {
             let table = TableRead::start(header.fourcc, header.offset, header.payload, header.end);
             let track = self.track.as_mut().expect("only inside a track");
-            track.claim_table(header.fourcc, header.offset)?;
+            track.claim_once(header.fourcc, header.offset)?;
             self.table = Some(table);
             return Ok(Step::Advanced);
         }

@@ -21,7 +21,7 @@ use super::boxes::BoxWriter;
 use super::sample_entry;
 use crate::movie::{Track, TrackFormat};
 use crate::sample::{Commons, Payload, Sample};
-use crate::slice::{Slice, Slices};
+use crate::slice::Slices;
 
 /// The id of the only track of every file we make.
 const TRACK_ID: u32 = 1;
@@ -276,15 +276,6 @@ pub fn key_frame<D: Payload + Clone>(sequence: u32, sample: &Sample<D>, pts: i64
     let shown =
         Sample { dts: pts, duration, composition_offset: 0, sync: true, payload: sample.payload.clone() };
     segment(sequence, std::iter::once(shown))
-}
-
-/// The whole body in memory, for bodies that hold no extents (init segments, tests).
-pub fn in_memory(body: &Slices) -> Option<Bytes> {
-    let mut parts = body.iter();
-    match (parts.next(), parts.next()) {
-        (Some(Slice::Mem(bytes)), None) => Some(bytes.clone()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

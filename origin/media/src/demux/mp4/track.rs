@@ -88,7 +88,7 @@ impl TrackRead {
     }
 
     /// Notes a box that may be there once. Chunk offsets are one table, be they of 32 or 64 bits.
-    pub(super) fn claim_table(&mut self, fourcc: FourCc, offset: u64) -> Result<(), FormatError> {
+    pub(super) fn claim_once(&mut self, fourcc: FourCc, offset: u64) -> Result<(), FormatError> {
         let kind = match &fourcc.0 {
             b"co64" => FourCc(*b"stco"),
             b"stz2" => FourCc(*b"stsz"),
@@ -120,7 +120,7 @@ impl TrackRead {
         payload: &Bytes,
         payload_offset: u64,
     ) -> Result<(), FormatError> {
-        self.claim_table(fourcc, offset)?;
+        self.claim_once(fourcc, offset)?;
         let mut cursor = Cursor::new(payload, payload_offset, fourcc);
         match &fourcc.0 {
             b"tkhd" => self.header = Some(boxes::read_track_header(&mut cursor)?),
