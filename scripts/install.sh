@@ -56,6 +56,7 @@ interop() {
   need gstreamer1.0-plugins-good plugin souphttpsrc
   need gstreamer1.0-plugins-bad plugin hlsdemux
   need gstreamer1.0-libav plugin avdec_h264
+  need haproxy any_command haproxy
 }
 
 peers() { need nginx-light any_command nginx; }

@@ -10,8 +10,7 @@ use std::{
 use http::{Method, StatusCode};
 
 use crate::{
-    activity::Activity, frames::FrameError, handler::RouteClass, metrics::HttpMetrics, request::Transport,
-    request_id::RequestId,
+    activity::Activity, handler::RouteClass, metrics::HttpMetrics, request::Transport, request_id::RequestId,
 };
 
 /// Where exchanges are reported, and by which clock.
@@ -93,13 +92,10 @@ impl Exchange {
         tracing::error!(request_id = %self.beginning.id, "a handler panicked: this is a bug");
     }
 
-    pub(crate) fn fail(&self, error: &FrameError) {
-        self.failure.set(Some(error.reason()));
-        tracing::error!(
-            request_id = %self.beginning.id,
-            error = error as &dyn std::error::Error,
-            "the body was broken off"
-        );
+    /// The body ends early, for `reason` in a word.
+    pub(crate) fn fail(&self, reason: &'static str, error: &(dyn std::error::Error + 'static)) {
+        self.failure.set(Some(reason));
+        tracing::error!(request_id = %self.beginning.id, error, "the body was broken off");
     }
 
     /// How it ended, in a word.

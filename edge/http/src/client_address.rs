@@ -2,7 +2,8 @@
 //!
 //! Only a peer from a configured network is believed, and only about the hop before it: the list is read from its
 //! right end, and the first address that is not itself trusted is the client. What a client writes into the header
-//! stands further left and is never reached. One header is believed, the one that the proxies are known to write: a
+//! stands further left and is never reached; quotes are paired from the right too, so that one which the client leaves
+//! open cannot swallow what a proxy appended. One header is believed, the one that the proxies are known to write: a
 //! proxy that appends to one passes the other on as the client sent it.
 
 use std::net::{IpAddr, SocketAddr};
@@ -73,18 +74,45 @@ pub fn resolve(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
 /// The elements of all lines of a list field, last first.
 fn hops_from_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines: Vec<_> = headers.get_all(name).iter().collect();
-    lines
-        .into_iter()
-        .rev()
-        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+    lines.into_iter().rev().flat_map(|line| parts_from_right(line.as_bytes(), b','))
 }
 
-/// The address of the `for` parameter of one `Forwarded` element.
+/// The parts of `text` between separators that no quotes hold, trimmed, last first.
+fn parts_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut is_quoted = false;
+        let found = (0..text.len()).rev().find(|at| match text.get(*at) {
+            Some(b'"') if !is_escaped(text, *at) => {
+                is_quoted = !is_quoted;
+                false
+            }
+            byte => byte == Some(&separator) && !is_quoted,
+        });
+        let (left, part) = match found.and_then(|at| text.split_at_checked(at)) {
+            Some((left, part)) => (Some(left), part.get(1..).unwrap_or_default()),
+            None => (None, text),
+        };
+        rest = left;
+        Some(part.trim_ascii())
+    })
+}
+
+/// Whether an odd number of backslashes stands before the byte at `at` (RFC 9110 §5.6.4).
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// The address of the `for` parameter of one `Forwarded` element; none when it is there twice (RFC 7239 §4), because
+/// then one of the two is somebody else's.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let value = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).find_map(|pair| {
+    let mut values = parts_from_right(element, b';').filter_map(|pair| {
         let (name, value) = pair.split_at_checked(b"for=".len())?;
         name.eq_ignore_ascii_case(b"for=").then_some(value)
-    })?;
+    });
+    let value = values.next().filter(|_| values.next().is_none())?;
     let unquoted = match value {
         [b'"', inner @ .., b'"'] => inner,
         bare => bare,
@@ -167,6 +195,36 @@ mod tests {
         ] {
             let lines = [(header::FORWARDED, field), (X_FORWARDED_FOR, "9.9.9.9")];
             check_header(ClientHeader::Forwarded, "10.0.0.1:1", &lines, expected);
+        }
+    }
+
+    #[test]
+    fn what_a_client_gets_into_quotes_of_the_proxy_stays_there() {
+        for (host, expected) in [
+            ("a;for=8.8.8.8;b", "203.0.113.5"),
+            ("a, for=8.8.8.8;b", "203.0.113.5"),
+            (r#"a\";for=8.8.8.8;b=\"c"#, "203.0.113.5"),
+            (r"a;for=8.8.8.8;b\\", "203.0.113.5"),
+            // A proxy that does not escape a quote.
+            (r#"a";for=8.8.8.8;b=""#, "10.0.0.1"),
+        ] {
+            for own in
+                [format!("host=\"{host}\";for=203.0.113.5"), format!("for=203.0.113.5;host=\"{host}\"")]
+            {
+                let lines = [(header::FORWARDED, own.as_str())];
+                check_header(ClientHeader::Forwarded, "10.0.0.1:1", &lines, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_that_the_client_leaves_open_swallows_nothing() {
+        for before in ["for=\"a", "for=8.8.8.8;x=\"", "\"\"\"", "x=\"\\", "for=\"8.8.8.8"] {
+            for own in ["for=203.0.113.5", "for=\"203.0.113.5:80\";host=\"b\""] {
+                let field = format!("{before}, {own}, for=\"10.0.0.9\"");
+                let lines = [(header::FORWARDED, field.as_str())];
+                check_header(ClientHeader::Forwarded, "10.0.0.1:1", &lines, "203.0.113.5");
+            }
         }
     }
 

@@ -52,7 +52,7 @@ pub enum FrameError {
 
 impl FrameError {
     /// A word for metrics.
-    pub(crate) fn reason(&self) -> &'static str {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Changed => "source_changed",
             Self::Truncated { .. } => "source_truncated",
@@ -214,7 +214,7 @@ impl http_body::Body for Frames {
                 Some(Ok(Frame::data(bytes)))
             }
             Some(Err(error)) => {
-                self.exchange.fail(&error);
+                self.exchange.fail(error.reason(), &error);
                 Some(Err(error))
             }
             None => None,

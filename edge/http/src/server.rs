@@ -13,7 +13,9 @@
 mod accept;
 mod connection;
 mod core;
+mod drain;
 mod service;
+mod thread;
 
 use std::{
     io,
@@ -24,9 +26,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use self::core::{Core, CoreListener, CoreReport, Shared};
+use self::{
+    core::{Core, Shared},
+    drain::DrainSignal,
+    thread::{CoreListener, CoreReport},
+};
 use crate::{
     access_log::Observer,
     buffer_pool::BufferPool,
@@ -111,7 +117,7 @@ pub struct DrainReport {
     pub cut: usize,
 }
 
-/// A running server. Dropping it cuts all connections, because its cores see their [`watch::Sender`] go;
+/// A running server. Dropping it cuts all connections, because its cores see their `DrainSignal` go;
 /// [`Self::drain`] does not.
 #[derive(Debug)]
 pub struct Server {
@@ -123,8 +129,8 @@ pub struct Server {
 
 #[derive(Debug)]
 struct RunningCore {
-    /// When the drain ends, once there is one. One for each core: connections look at it often.
-    stop: watch::Sender<Option<Instant>>,
+    /// One for each core: connections look at it often.
+    drain: DrainSignal,
     thread: JoinHandle<()>,
     report: oneshot::Receiver<CoreReport>,
 }
@@ -158,11 +164,11 @@ impl Server {
             let pool = BufferPool::new(limits.read_buffer_bytes.max(1), limits.read_buffers_idle);
             server.pools.push(Arc::clone(&pool));
             let core = Core { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool };
-            let (stop, stopped) = watch::channel(None);
+            let (drain, watch) = DrainSignal::new();
             let (thread, report) = core
-                .start(number, listeners, stopped)
+                .start(number, listeners, watch)
                 .map_err(|source| StartError::Core { core: number, source })?;
-            server.cores.push(RunningCore { stop, thread, report });
+            server.cores.push(RunningCore { drain, thread, report });
         }
         Ok(server)
     }
@@ -189,10 +195,10 @@ impl Server {
     pub async fn drain(mut self, within: Duration) -> DrainReport {
         let now = monotonic();
         for core in &self.cores {
-            core.stop.send_replace(Some(now.checked_add(within).unwrap_or(now)));
+            core.drain.begin(now.checked_add(within).unwrap_or(now));
         }
         let mut cut: usize = 0;
-        for RunningCore { stop: _stop, thread, report } in std::mem::take(&mut self.cores) {
+        for RunningCore { drain: _drain, thread, report } in std::mem::take(&mut self.cores) {
             match report.await {
                 Ok(report) => cut = cut.saturating_add(report.cut),
                 Err(_) => tracing::error!("a core died before the drain"),

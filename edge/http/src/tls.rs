@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustls::{
     ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -104,8 +104,8 @@ impl Certificate {
         Ok(Arc::new(Self { files, current, tried: Mutex::new(tried) }))
     }
 
-    pub(crate) fn reload_every(&self) -> Duration {
-        self.files.reload_every
+    pub(crate) fn files(&self) -> &TlsFiles {
+        &self.files
     }
 
     /// Reads the files again if either has changed since they were last tried; true when there is a new
@@ -127,9 +127,10 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-/// The settings of a listener. TLS 1.2 and 1.3; AES-128 first, which costs least where it is in hardware.
+/// The settings of a listener. TLS 1.2 and 1.3; the client's order of ciphers counts, because only a client knows
+/// whether its machine has AES in hardware.
 pub(crate) fn settings(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut settings = ServerConfig::builder_with_provider(Arc::new(provider()))
+    let mut settings = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Settings)?
         .with_no_client_auth()
@@ -143,13 +144,6 @@ pub(crate) fn settings(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig
 /// Whether the handshake chose HTTP/2.
 pub(crate) fn is_http2(connection: &rustls::ServerConnection) -> bool {
     connection.alpn_protocol() == Some(ALPN_HTTP2)
-}
-
-fn provider() -> CryptoProvider {
-    let mut provider = aws_lc_rs::default_provider();
-    let aes_128 = rustls::CipherSuite::TLS13_AES_128_GCM_SHA256;
-    provider.cipher_suites.sort_by_key(|suite| suite.suite() != aes_128);
-    provider
 }
 
 /// `None` while a file is missing, as it may be in the middle of a renewal.

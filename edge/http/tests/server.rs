@@ -20,6 +20,9 @@ mod draining;
 #[path = "server/framing.rs"]
 mod framing;
 #[cfg(test)]
+#[path = "server/haproxy.rs"]
+mod haproxy;
+#[cfg(test)]
 #[path = "server/http2.rs"]
 mod http2;
 #[cfg(test)]

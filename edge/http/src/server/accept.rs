@@ -9,46 +9,37 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
     task::{JoinError, JoinSet},
 };
-use tokio_rustls::TlsAcceptor;
 
-use super::{connection::Connection, core::Core};
-use crate::{handler::Handler, networks::Networks};
+use super::{
+    connection::{Connection, Rules},
+    core::Core,
+    drain::DrainWatch,
+};
+use crate::handler::Handler;
 
 /// Wait after `accept` failed for want of something that only time brings, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// What holds for every connection of a listener.
-pub(super) struct Rules {
-    pub(super) tls: Option<TlsAcceptor>,
-    pub(super) proxy_protocol_from: Networks,
-}
 
 /// The task of one listening socket; owner of its connections.
 pub(super) struct Acceptor<H> {
     listener: TcpListener,
     admission: Admission<H>,
-    stop: watch::Receiver<Option<Instant>>,
+    drain: DrainWatch,
 }
 
 /// What every connection of a listener gets.
 struct Admission<H> {
     rules: Rc<Rules>,
     core: Rc<Core<H>>,
-    stop: watch::Receiver<Option<Instant>>,
+    drain: DrainWatch,
 }
 
 impl<H: Handler> Acceptor<H> {
-    pub(super) fn new(
-        listener: TcpListener,
-        rules: Rules,
-        core: Rc<Core<H>>,
-        stop: watch::Receiver<Option<Instant>>,
-    ) -> Self {
-        let admission = Admission { rules: Rc::new(rules), core, stop: stop.clone() };
-        Self { listener, admission, stop }
+    pub(super) fn new(listener: TcpListener, rules: Rules, core: Rc<Core<H>>, drain: DrainWatch) -> Self {
+        let admission = Admission { rules: Rc::new(rules), core, drain: drain.clone() };
+        Self { listener, admission, drain }
     }
 
     /// Accepts until told to stop, then waits for what is open; returns how many connections were cut.
@@ -61,7 +52,7 @@ impl<H: Handler> Acceptor<H> {
                     Err(error) => pause_after(&error).await,
                 },
                 Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
-                until = stopped(&mut self.stop) => break until,
+                until = self.drain.begun() => break until,
             }
         };
         match self.listener.into_std() {
@@ -96,16 +87,11 @@ impl<H: Handler> Admission<H> {
             peer,
             core: Rc::clone(&self.core),
             rules: Rc::clone(&self.rules),
-            stop: self.stop.clone(),
+            drain: self.drain.clone(),
             open,
         };
         connections.spawn_local(connection.serve(stream));
     }
-}
-
-/// When the drain ends, as soon as there is one; now, when the server is gone.
-pub(super) async fn stopped(stop: &mut watch::Receiver<Option<Instant>>) -> Option<Instant> {
-    stop.wait_for(Option::is_some).await.ok().and_then(|until| *until)
 }
 
 async fn finish(mut connections: JoinSet<()>, until: Option<Instant>) -> usize {

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     pin::{Pin, pin},
     rc::Rc,
@@ -21,14 +22,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::watch,
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::{
-    accept::{Rules, stopped},
-    core::Core,
-    service::Service,
-};
+use super::{core::Core, drain::DrainWatch, service::Service};
 use crate::{
     activity::{Activity, Verdict},
     buffer_pool::BufferShare,
@@ -37,6 +34,7 @@ use crate::{
     handler::Handler,
     limits::{HEADER_BYTES_FLOOR, Limits},
     listen,
+    networks::Networks,
     request::Transport,
     socket::{FrontError, Socket},
     tls,
@@ -48,12 +46,18 @@ const HTTP2_PING_TIME: Duration = Duration::from_secs(10);
 /// Header fields hyper parses without allocating.
 const HYPER_FIELDS: usize = 100;
 
+/// What holds for every connection of a listener.
+pub(super) struct Rules {
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) proxy_protocol_from: Networks,
+}
+
 /// A connection that was just accepted.
 pub(super) struct Connection<H> {
     pub(super) peer: SocketAddr,
     pub(super) core: Rc<Core<H>>,
     pub(super) rules: Rc<Rules>,
-    pub(super) stop: watch::Receiver<Option<Instant>>,
+    pub(super) drain: DrainWatch,
     pub(super) open: OpenConnection,
 }
 
@@ -68,8 +72,10 @@ enum Front {
 enum EarlyEnd {
     #[error(transparent)]
     Front(#[from] FrontError),
+    #[error("the client left in the TLS handshake")]
+    Left(#[source] io::Error),
     #[error("the TLS handshake failed")]
-    Handshake(#[source] std::io::Error),
+    Handshake(#[source] io::Error),
     #[error("too many connections from this client")]
     TooMany,
     #[error("the server is draining")]
@@ -77,10 +83,17 @@ enum EarlyEnd {
 }
 
 impl EarlyEnd {
+    /// rustls reports what it does not like, and the alerts of a client that does not like us; anything else is the
+    /// socket, as with health checks that only look whether we listen.
+    fn of_handshake(error: io::Error) -> Self {
+        let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+        if is_tls { Self::Handshake(error) } else { Self::Left(error) }
+    }
+
     /// A word for metrics.
     fn reason(&self) -> &'static str {
         match self {
-            Self::Front(FrontError::Io(_)) => "early_close",
+            Self::Front(FrontError::Io(_)) | Self::Left(_) => "early_close",
             Self::Front(FrontError::Proxy(_)) => "bad_proxy_header",
             Self::Handshake(_) => "handshake_failed",
             Self::TooMany => "too_many_of_client",
@@ -132,13 +145,13 @@ impl<H: Handler> Connection<H> {
             return Err(EarlyEnd::TooMany);
         }
         if let Some(acceptor) = &rules.tls {
-            let stream = acceptor.accept(socket).await.map_err(EarlyEnd::Handshake)?;
+            let stream = acceptor.accept(socket).await.map_err(EarlyEnd::of_handshake)?;
             return Ok(Front::Tls(Box::new(stream)));
         }
         let early = tokio::select! {
             biased;
             is_http2 = socket.begins_http2() => Some(is_http2?),
-            _ = stopped(&mut self.stop) => None,
+            _ = self.drain.begun() => None,
         };
         let is_http2 = match early {
             Some(is_http2) => is_http2,
@@ -155,7 +168,7 @@ impl<H: Handler> Connection<H> {
         transport: Transport,
         activity: Rc<Activity>,
     ) {
-        let Self { peer, core, stop, open, .. } = self;
+        let Self { peer, core, drain, open, .. } = self;
         let shared = Arc::clone(&core.shared);
         let limits = &shared.limits;
         // One copy a connection, so that a request touches no count that other cores touch.
@@ -166,7 +179,7 @@ impl<H: Handler> Connection<H> {
             core,
             activity: Rc::clone(&activity),
             observer: Rc::clone(&observer),
-            stop: stop.clone(),
+            drain: drain.clone(),
             buffers,
             peer,
             transport,
@@ -176,7 +189,7 @@ impl<H: Handler> Connection<H> {
             async move { Ok::<Response<Frames>, Infallible>(service.answer(request).await) }
         });
         let io = TokioIo::new(io);
-        let watch = Watch { activity, limits, monotonic: observer.monotonic, stop };
+        let watch = Watch { activity, limits, monotonic: observer.monotonic, drain };
         let reason = if transport.is_http2() {
             watch.drive(http2_settings(limits).serve_connection(io, service)).await
         } else {
@@ -210,7 +223,7 @@ struct Watch<'a> {
     activity: Rc<Activity>,
     limits: &'a Limits,
     monotonic: fn() -> Instant,
-    stop: watch::Receiver<Option<Instant>>,
+    drain: DrainWatch,
 }
 
 impl Watch<'_> {
@@ -238,7 +251,7 @@ impl Watch<'_> {
             tokio::select! {
                 // The drain first: a response that becomes ready together with it must say that it is the last.
                 biased;
-                _ = stopped(&mut self.stop), if !is_draining => {
+                _ = self.drain.begun(), if !is_draining => {
                     connection.as_mut().begin_drain();
                     self.activity.closing((self.monotonic)());
                     (is_draining, why) = (true, Some("draining"));

@@ -1,17 +1,17 @@
 //! The life of a request on one screen: name it, check it, ask the handler, respond, permit, send.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc, time::Instant};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
-use tokio::sync::watch;
 
-use super::core::Core;
+use super::{core::Core, drain::DrainWatch};
 use crate::{
     access_log::{Beginning, Exchange, Observer},
     activity::Activity,
     admission,
+    body::Body,
     buffer_pool::BufferShare,
     client_address,
     cors::{is_preflight, method_list},
@@ -31,7 +31,7 @@ pub(super) struct Service<H> {
     pub(super) activity: Rc<Activity>,
     pub(super) observer: Rc<Observer>,
     pub(super) buffers: BufferShare,
-    pub(super) stop: watch::Receiver<Option<Instant>>,
+    pub(super) drain: DrainWatch,
     pub(super) peer: SocketAddr,
     pub(super) transport: Transport,
 }
@@ -77,7 +77,7 @@ impl<H: Handler> Service<H> {
         }
         head.headers.insert(X_REQUEST_ID, question.id().to_header_value());
         // A drain may have begun while the connection was not looking.
-        let is_draining = self.stop.borrow().is_some();
+        let is_draining = self.drain.has_begun();
         if (decision.is_last || is_chunked || is_draining) && !self.transport.is_http2() {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -144,5 +144,5 @@ impl<H: Handler> Service<H> {
 /// 204 with the allowed methods.
 fn options(allowed: &[Method]) -> Reply {
     let headers = HeaderMap::from_iter([(header::ALLOW, method_list(allowed))]);
-    RawReply { status: StatusCode::NO_CONTENT, headers, body: crate::Body::new() }.into()
+    RawReply { status: StatusCode::NO_CONTENT, headers, body: Body::new() }.into()
 }

@@ -111,6 +111,22 @@ fn plain_text_on_a_tls_port_ends_the_connection_only() {
 }
 
 #[test]
+fn a_client_that_leaves_in_the_handshake_is_no_failed_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, _) = renew(directory.path());
+    let rig = Rig::start(|config| config.listeners = vec![Listener::tls(config.listeners[0].address, files)]);
+    let ended = |reason| rig.figure("rillcast_http_connections_ended_total", reason);
+    // Silence, and the front of a handshake record.
+    for (said, count) in [(&[][..], 1), (&[22, 3, 1, 2, 0, 1], 2)] {
+        let mut client = Client::connect(rig.address());
+        client.send(said);
+        drop(client);
+        wait_until("it to be counted", || ended("early_close") == count);
+    }
+    assert_eq!(ended("handshake_failed"), 0);
+}
+
+#[test]
 fn a_missing_certificate_is_an_error_at_the_start() {
     let files = TlsFiles::new("/nonexistent/cert.pem", "/nonexistent/key.pem");
     let config = rillcast_http::ServerConfig::new(vec![Listener::tls("127.0.0.1:0".parse().unwrap(), files)]);
