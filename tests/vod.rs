@@ -5,6 +5,7 @@
 //! - [`bad_input`]: files that are no movies.
 //! - [`not_found`]: what is not there, not to be seen, or not to be reached.
 //! - [`changes`]: files that are replaced, or written in place, also in the middle of a transfer.
+//! - [`log`]: what the operator is told, and how often.
 //! - [`service`]: many at once, and being told to stop.
 //! - [`client`], [`films`]: a client that writes every byte itself, and the media it asks for.
 #![expect(clippy::panic, reason = "a test fails by it")]
@@ -22,6 +23,8 @@ mod changes;
 mod client;
 #[path = "vod/films.rs"]
 mod films;
+#[path = "vod/log.rs"]
+mod log;
 #[path = "vod/not_found.rs"]
 mod not_found;
 #[path = "vod/service.rs"]

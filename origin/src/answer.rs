@@ -7,6 +7,7 @@ use rillcast_http::{Problem, Reply};
 
 use crate::blob::BlobError;
 use crate::locator::{Locator, LocatorError};
+use crate::told::Told;
 use crate::vod::asset::Refusal;
 use crate::vod::assets::AssetError;
 
@@ -30,7 +31,7 @@ pub(crate) fn no_such_piece() -> Reply {
 }
 
 /// The asset is not served.
-pub(crate) fn refused(locator: &Locator, error: &AssetError) -> Reply {
+pub(crate) fn refused(locator: &Locator, error: &AssetError, told: &Told) -> Reply {
     match error {
         AssetError::Gone => {
             let mut problem = Problem::not_found().with_cache_control(NEGATIVE);
@@ -38,7 +39,7 @@ pub(crate) fn refused(locator: &Locator, error: &AssetError) -> Reply {
             problem.into()
         }
         AssetError::Refused(refusal) => source_problem(refusal).into(),
-        AssetError::Blob(error) => blob_problem(locator, error).into(),
+        AssetError::Blob(error) => blob_problem(locator, error, told).into(),
     }
 }
 
@@ -58,12 +59,16 @@ fn source_problem(refusal: &Refusal) -> Problem {
     problem.with_cache_control(NEGATIVE)
 }
 
-fn blob_problem(locator: &Locator, error: &BlobError) -> Problem {
+fn blob_problem(locator: &Locator, error: &BlobError, told: &Told) -> Problem {
     let path = locator.asset().as_str();
     match error {
         BlobError::NotFound => Problem::not_found().with_cache_control(NEGATIVE),
-        BlobError::Forbidden { reason } => {
-            tracing::warn!(path, reason, "a file is not served");
+        BlobError::Forbidden { reason, edition } => {
+            if told.is_news(locator.asset(), reason, *edition) {
+                tracing::warn!(path, reason, "a file is not served");
+            } else {
+                tracing::debug!(path, reason, "a file is still not served");
+            }
             Problem::not_found().with_cache_control(NEGATIVE)
         }
         BlobError::Outside { .. } => {

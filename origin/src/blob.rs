@@ -116,6 +116,8 @@ pub enum BlobError {
     Forbidden {
         /// What it is.
         reason: &'static str,
+        /// Which content of the path that was said of, where the store can tell.
+        edition: Option<Stamp>,
     },
     /// Bytes past the end were asked for: our bug, or the blob shrank.
     #[error("bytes {offset}+{len} of a blob of {blob_len}")]

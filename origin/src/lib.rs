@@ -14,6 +14,7 @@ pub mod asset_path;
 pub mod blob;
 pub mod locator;
 pub mod origin;
+mod told;
 pub mod vod;
 
 pub use origin::Origin;

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use crate::answer;
 use crate::blob::{BlobError, BlobStore, Listed, Listing};
 use crate::locator::{Locator, MULTIVARIANT, PREFIX, Piece};
+use crate::told::Told;
 use crate::vod::assets::{AssetError, AssetLimits, Assets};
 use crate::vod::object::{Object, object};
 
@@ -35,6 +36,7 @@ pub struct Origin {
     assets: Assets,
     /// The store as it was listed within [`LISTING_LIFE`].
     listing: Cache<(), Arc<Listing>>,
+    told: Told,
 }
 
 /// A listed asset with the URL that plays it.
@@ -50,7 +52,7 @@ impl Origin {
     /// An origin over `store` that opens assets on `background`.
     pub fn new(store: Arc<dyn BlobStore>, background: Handle, limits: AssetLimits) -> Self {
         let listing = Cache::builder().max_capacity(1).time_to_live(LISTING_LIFE).build();
-        Self { assets: Assets::new(store, background, Policy::VOD, limits), listing }
+        Self { assets: Assets::new(store, background, Policy::VOD, limits), listing, told: Told::new() }
     }
 
     /// Whether `path` is a media URL, so that it is for this role to answer.
@@ -67,7 +69,7 @@ impl Origin {
         match self.entity(&locator).await {
             Ok(Some(entity)) => Reply::from(entity),
             Ok(None) => answer::no_such_piece(),
-            Err(error) => answer::refused(&locator, &error),
+            Err(error) => answer::refused(&locator, &error, &self.told),
         }
     }
 

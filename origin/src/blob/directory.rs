@@ -28,6 +28,8 @@ const LISTED_ENDINGS: [&str; 4] = ["mp4", "m4v", "mov", "m4a"];
 const MAX_VISITED: usize = 200_000;
 /// How often a look-up is tried again that a rename somewhere on the machine disturbed.
 const MAX_LOOKUPS: u32 = 64;
+/// Why a folder, a pipe or a socket is not served.
+const NO_FILE: &str = "it is no regular file";
 
 /// A store over one directory.
 #[derive(Debug)]
@@ -51,9 +53,11 @@ impl DirectoryStore {
         // Not blocking: a FIFO must not hang us. Beneath: no link leads out.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = open_beneath(root, &path.to_path(), flags);
-        let file = File::from(opened.map_err(open_error)?);
-        if !file.metadata()?.is_file() {
-            return Err(BlobError::Forbidden { reason: "it is no regular file" });
+        let file = File::from(opened.map_err(|error| open_error(error, || edition(root, path)))?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            let edition = Some(stamp(FileIdentity::of(&metadata)));
+            return Err(BlobError::Forbidden { reason: NO_FILE, edition });
         }
         Ok(FileBlob { file: Arc::new(SourceFile::from_file(file)?) })
     }
@@ -73,14 +77,30 @@ fn open_beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> Result<OwnedFd, E
     }
 }
 
-fn open_error(error: Errno) -> BlobError {
+fn open_error(error: Errno, edition: impl FnOnce() -> Option<Stamp>) -> BlobError {
+    let forbidden = |reason| BlobError::Forbidden { reason, edition: edition() };
     match error {
         Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::ILSEQ => BlobError::NotFound,
-        Errno::XDEV | Errno::LOOP => BlobError::Forbidden { reason: "it leads out of the media directory" },
-        Errno::ACCESS | Errno::PERM => BlobError::Forbidden { reason: "we have no permission to read it" },
-        Errno::NXIO | Errno::ISDIR => BlobError::Forbidden { reason: "it is no regular file" },
+        Errno::XDEV | Errno::LOOP => forbidden("it leads out of the media directory"),
+        Errno::ACCESS | Errno::PERM => forbidden("we have no permission to read it"),
+        Errno::NXIO | Errno::ISDIR => forbidden(NO_FILE),
         other => BlobError::Io(other.into()),
     }
+}
+
+/// What stands at `path` itself, be it a link or something we may not read; `None` where the way there leads out.
+fn edition(root: &OwnedFd, path: &AssetPath) -> Option<Stamp> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = File::from(open_beneath(root, &path.to_path(), flags).ok()?);
+    Some(stamp(FileIdentity::of(&found.metadata().ok()?)))
+}
+
+fn stamp(identity: FileIdentity) -> Stamp {
+    let FileIdentity { device, inode, len, modified_ns } = identity;
+    let bytes = modified_ns.to_le_bytes();
+    let (low, high) = bytes.split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    Stamp([device, inode, len, word(low), word(high)])
 }
 
 impl BlobStore for DirectoryStore {
@@ -115,11 +135,7 @@ impl Blob for FileBlob {
     }
 
     fn stamp(&self) -> Stamp {
-        let FileIdentity { device, inode, len, modified_ns } = self.file.identity();
-        let bytes = modified_ns.to_le_bytes();
-        let (low, high) = bytes.split_at(8);
-        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
-        Stamp([device, inode, len, word(low), word(high)])
+        stamp(self.file.identity())
     }
 
     fn is_unchanged(&self) -> bool {
