@@ -11,9 +11,9 @@
 
 use std::ops::Range;
 
-use crate::movie::{SampleRow, TrackKind};
+use crate::movie::TrackKind;
 use crate::sample::{Commons, Sample};
-use crate::slice::Extent;
+use crate::slice::Slice;
 use crate::time::{Instant, Timescale};
 use crate::timeline::{Clip, Timeline};
 
@@ -49,7 +49,7 @@ pub struct SegmentPlan {
 #[derive(Debug, Clone)]
 struct TrackPlan {
     timescale: Timescale,
-    /// First sample of each segment (an index in the clip's movie).
+    /// First sample of each segment: its position in the clip's track.
     firsts: Vec<u32>,
     /// One past the last sample of each segment.
     lasts: Vec<u32>,
@@ -68,7 +68,7 @@ struct TrackPlan {
 pub struct Span {
     /// The clip it lies in: an index into the timeline's.
     pub clip: usize,
-    /// Its samples: numbers in the clip's movie; empty where the track has nothing.
+    /// Its samples: positions in the clip's track ([`Clip::samples`]); empty where it has nothing.
     pub samples: Range<usize>,
     /// Start of presentation on the output timeline, in ticks of the track.
     pub start: i64,
@@ -198,14 +198,14 @@ impl SegmentPlan {
 
     /// Cuts one track of `clip` at `cuts` and appends it to the plan.
     fn cut_track(&mut self, clip: &Clip, index: usize, reference: usize, cuts: &[Cut]) {
-        let Some((track, part)) = clip.track(index) else { return };
+        let Some((track, _)) = clip.track(index) else { return };
         let mut firsts: Vec<usize> = Vec::with_capacity(cuts.len());
         let mut excluded = None;
         for (number, cut) in cuts.iter().enumerate() {
             let first = if number == 0 {
-                Some(part.samples.start)
+                Some(0)
             } else if index == reference {
-                Some(cut.sample)
+                Some(cut.position)
             } else if track.kind() == TrackKind::Video {
                 sync_sample_at(clip, index, cut.at)
             } else {
@@ -254,26 +254,22 @@ impl TrackPlan {
     /// Walks the samples once and notes times and bytes of the segments that start at `firsts`.
     fn measure(&mut self, clip: &Clip, index: usize, firsts: &[usize], cuts: &[Cut]) {
         let Some((track, part)) = clip.track(index) else { return };
-        let ends = firsts.iter().skip(1).copied().chain([part.samples.end]);
+        let ends = firsts.iter().skip(1).copied().chain([part.len()]);
         for ((first, last), cut) in firsts.iter().copied().zip(ends).zip(cuts) {
             let (mut commons, mut start, mut end) = (Commons::default(), i64::MAX, i64::MIN);
-            for row in track.samples.rows(first..last) {
-                let composition_offset = row.composition_offset.saturating_sub(part.decode_delay);
-                commons.push(row.duration, composition_offset, row.sync, u64::from(row.size));
-                start = start.min(row.pts());
-                end = end.max(row.pts() + i64::from(row.duration));
+            for sample in clip.samples(index, first..last) {
+                commons.push(sample.duration, sample.composition_offset, sample.sync, sample.payload.len());
+                start = start.min(sample.pts());
+                end = end.max(sample.pts() + i64::from(sample.duration));
             }
             if first >= last {
                 let at = cut.at.timescale.rescale(cut.at.ticks, track.timescale);
                 (start, end) = (at, at);
-            } else {
-                start += part.shift;
-                end += part.shift;
             }
             // With reordering a segment ends on paper after its neighbour starts: what counts is the next
             // start. But where the track has nothing more, its end stays what it is.
             if let Some(before) = self.ends.last_mut()
-                && first < part.samples.end
+                && first < part.len()
             {
                 *before = start;
             }
@@ -289,7 +285,7 @@ impl TrackPlan {
 /// A boundary: the reference sample that starts a segment, and when it is presented.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
-    sample: usize,
+    position: usize,
     at: Instant,
 }
 
@@ -322,29 +318,31 @@ impl Cutter {
 
 /// The cuts of a clip; the first is its first sample.
 fn reference_cuts(clip: &Clip, reference: usize, policy: Policy) -> Vec<Cut> {
-    let Some((track, part)) = clip.track(reference) else { return Vec::new() };
+    let Some((track, _)) = clip.track(reference) else { return Vec::new() };
     let mut cutter = Cutter::new(policy, track.timescale);
     let mut cuts = Vec::new();
-    let at = |pts: i64| Instant::new(pts + part.shift, track.timescale);
-    for row in sync_rows(clip, reference) {
-        if cutter.push(row.pts()) {
-            cuts.push(Cut { sample: row.index, at: at(row.pts()) });
+    let at = |pts: i64| Instant::new(pts, track.timescale);
+    for (position, pts) in sync_samples(clip, reference) {
+        if cutter.push(pts) {
+            cuts.push(Cut { position, at: at(pts) });
         }
     }
-    if cuts.first().is_none_or(|cut| cut.sample != part.samples.start) {
-        let pts = track.samples.row(part.samples.start).map_or(0, |row| row.pts());
-        cuts.insert(0, Cut { sample: part.samples.start, at: at(pts) });
+    if cuts.first().is_none_or(|cut| cut.position != 0) {
+        let pts = clip.sample(reference, 0).map_or(0, |sample| sample.pts());
+        cuts.insert(0, Cut { position: 0, at: at(pts) });
     }
     cuts
 }
 
-/// The sync samples of a track in a clip.
-fn sync_rows(clip: &Clip, index: usize) -> impl Iterator<Item = SampleRow> + '_ {
+/// The sync samples that the source has of a track in a clip: positions and presentation times.
+fn sync_samples(clip: &Clip, index: usize) -> impl Iterator<Item = (usize, i64)> + '_ {
     let of_track = clip.track(index);
     of_track.into_iter().flat_map(|(track, part)| {
         let range = part.samples.clone();
-        let rows = track.samples.sync_indexes().skip_while(move |sync| *sync < range.start);
-        rows.take_while(|sync| *sync < part.samples.end).filter_map(|sync| track.samples.row(sync))
+        let numbers = track.samples.sync_indexes().skip_while(move |sync| *sync < range.start);
+        let rows =
+            numbers.take_while(|sync| *sync < part.samples.end).filter_map(|sync| track.samples.row(sync));
+        rows.map(|row| (part.position_of(row.index), part.place(&row).1))
     })
 }
 
@@ -356,25 +354,41 @@ fn sync_sample_at(clip: &Clip, index: usize, at: Instant) -> Option<usize> {
     let from = near.saturating_sub(16).max(part.samples.start);
     let mut rows = track.samples.rows(from..near.saturating_add(17).min(part.samples.end));
     let found = rows.find(|row| row.sync && (row.pts() - wanted).abs() * 2 <= i64::from(row.duration.max(1)));
-    found.map(|row| row.index)
+    found.map(|row| part.position_of(row.index))
 }
 
-/// The first audio sample presented at or after `at`.
+/// The position of the first audio sample presented at or after `at`.
 fn first_presented_from(clip: &Clip, index: usize, at: Instant) -> usize {
     let Some((track, part)) = clip.track(index) else { return 0 };
-    let presented = |sample: usize| {
-        let pts = track.samples.row(sample).map_or(i64::MAX, |row| row.pts() + part.shift);
-        Instant::new(pts, track.timescale)
+    let before = |position: usize| {
+        let sample = clip.sample(index, position);
+        sample.is_some_and(|sample| Instant::new(sample.pts(), track.timescale) < at)
     };
+    let source = part.of_source();
+    let made = first_not(0..source.start, before);
+    if made < source.start {
+        return made;
+    }
     let wanted = at.timescale.rescale(at.ticks, track.timescale) - part.shift;
-    let mut sample = track.samples.first_at_or_after(wanted).clamp(part.samples.start, part.samples.end);
-    while sample > part.samples.start && presented(sample - 1) >= at {
-        sample -= 1;
+    let near = track.samples.first_at_or_after(wanted).clamp(part.samples.start, part.samples.end);
+    let mut position = part.position_of(near);
+    while position > source.start && !before(position - 1) {
+        position -= 1;
     }
-    while sample < part.samples.end && presented(sample) < at {
-        sample += 1;
+    while position < source.end && before(position) {
+        position += 1;
     }
-    sample
+    if position < source.end { position } else { first_not(source.end..part.len(), before) }
+}
+
+/// The first of `range` for which `is` does not hold; it holds for all before that one.
+fn first_not(range: Range<usize>, is: impl Fn(usize) -> bool) -> usize {
+    let Range { mut start, mut end } = range;
+    while start < end {
+        let middle = start.midpoint(end);
+        if is(middle) { start = middle + 1 } else { end = middle }
+    }
+    start
 }
 
 /// The samples of `span`, placed on the output timeline.
@@ -384,47 +398,23 @@ pub fn samples<'a>(
     timeline: &'a Timeline,
     track: usize,
     span: &Span,
-) -> impl Iterator<Item = Sample<Extent>> + Clone + 'a {
-    let clip = timeline.clips().get(span.clip);
-    let part = clip.and_then(|clip| clip.track(track).map(|(track, part)| (clip.source, track, part)));
+) -> impl Iterator<Item = Sample<Slice>> + Clone + 'a {
     let range = span.samples.clone();
-    part.into_iter().flat_map(move |(source, track, part)| {
-        track.samples.rows(range.clone()).map(move |row| Sample {
-            dts: row.dts + part.shift + i64::from(part.decode_delay),
-            duration: row.duration,
-            composition_offset: row.composition_offset.saturating_sub(part.decode_delay),
-            sync: row.sync,
-            payload: Extent { source, offset: row.offset, len: u64::from(row.size) },
-        })
-    })
-}
-
-/// One sample of a clip, placed on the output timeline.
-pub fn sample(timeline: &Timeline, track: usize, clip: usize, sample: usize) -> Option<Sample<Extent>> {
-    let of_one = Span {
-        clip,
-        samples: sample..sample + 1,
-        start: 0,
-        duration: 0,
-        commons: Commons::default(),
-        discontinuity: false,
-    };
-    samples(timeline, track, &of_one).next()
+    timeline.clips().get(span.clip).into_iter().flat_map(move |clip| clip.samples(track, range.clone()))
 }
 
 /// Sync samples that trick play shows: at least half a second apart, so that a source of nothing but
-/// sync samples does not list every frame. (clip, sample, presentation time, length in ticks)
+/// sync samples does not list every frame.
 pub fn key_frames(timeline: &Timeline, plan: &SegmentPlan, track: usize) -> Vec<KeyFrame> {
     let mut frames: Vec<KeyFrame> = Vec::new();
     let whole: i64 = plan.spans(track).map(|span| span.duration.max(0)).sum();
     for (number, clip) in timeline.clips().iter().enumerate() {
-        let Some((of_clip, part)) = clip.track(track) else { continue };
+        let Some((of_clip, _)) = clip.track(track) else { continue };
         let apart = (i64::from(of_clip.timescale.ticks_per_s()) / 2).max(whole / MAX_KEY_FRAMES + 1);
         let first = frames.len();
-        for row in sync_rows(clip, track) {
-            let pts = row.pts() + part.shift;
+        for (position, pts) in sync_samples(clip, track) {
             if frames.get(first..).and_then(<[_]>::last).is_none_or(|last| pts - last.pts >= apart) {
-                frames.push(KeyFrame { clip: number, sample: row.index, pts, duration: 0 });
+                frames.push(KeyFrame { clip: number, position, pts, duration: 0 });
             }
         }
         let clip_end =
@@ -443,8 +433,8 @@ pub fn key_frames(timeline: &Timeline, plan: &SegmentPlan, track: usize) -> Vec<
 pub struct KeyFrame {
     /// The clip it lies in.
     pub clip: usize,
-    /// Number of the sample in the clip's movie.
-    pub sample: usize,
+    /// Position of the sample in the clip's track.
+    pub position: usize,
     /// Presentation time on the output timeline, in ticks of the track.
     pub pts: i64,
     /// Time to the next one, in ticks of the track.

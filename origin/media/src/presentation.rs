@@ -191,9 +191,9 @@ fn rendition(
 fn key_frame_entries(timeline: &Timeline, index: usize, frames: &[KeyFrame]) -> Vec<KeyFrameEntry> {
     let mut clip_before = None;
     let entry = |frame: &KeyFrame| {
-        let (track, _) = timeline.clips().get(frame.clip)?.track(index)?;
+        let sample = timeline.clips().get(frame.clip)?.sample(index, frame.position)?;
         let mut alone = Commons::default();
-        alone.push(1, 0, true, u64::from(track.samples.row(frame.sample)?.size));
+        alone.push(1, 0, true, sample.payload.len());
         let discontinuity = clip_before.is_some_and(|before| before != frame.clip);
         clip_before = Some(frame.clip);
         Some(KeyFrameEntry { frame: *frame, bytes: cmaf::header_bytes(&alone) + alone.bytes, discontinuity })
@@ -211,8 +211,8 @@ fn frame_rate_milli(track: &Track) -> u64 {
 /// Whether every segment of a video track starts with a sync sample; true for audio.
 fn starts_with_sync_samples(timeline: &Timeline, plan: &SegmentPlan, index: usize) -> bool {
     plan.spans(index).filter(|span| !span.samples.is_empty()).all(|span| {
-        let track = timeline.clips().get(span.clip).and_then(|clip| clip.track(index));
-        track.is_some_and(|(track, _)| track.samples.is_sync(span.samples.start))
+        let first = timeline.clips().get(span.clip).and_then(|clip| clip.sample(index, span.samples.start));
+        first.is_some_and(|sample| sample.sync)
     })
 }
 

@@ -17,7 +17,7 @@ use crate::column::Column;
 use crate::movie::{Movie, SyncSamples, Track, TrackFormat};
 use crate::package::cmaf;
 use crate::plan::Policy;
-use crate::timeline::Timeline;
+use crate::timeline::{ClipTrack, Timeline};
 
 /// Version of everything that turns the same source into bytes: plan, packagers, playlists.
 /// Raise it with any change of output; the version before stays served for a day.
@@ -54,6 +54,7 @@ impl Revision {
                 }
                 hash.update(part.shift.to_le_bytes());
                 hash.update(part.decode_delay.to_le_bytes());
+                hash_made(&mut hash, part);
             }
         }
         let digest = hash.finalize();
@@ -100,6 +101,19 @@ impl FromStr for Revision {
             return Err(RevisionError);
         }
         Ok(Self { format_version, letters })
+    }
+}
+
+/// What of `part` is not as in the source; nothing for most.
+fn hash_made(hash: &mut Sha256, part: &ClipTrack) {
+    for (dts, pts) in (0..).map_while(|number| part.preroll.get(number)) {
+        hash.update(dts.to_le_bytes());
+        hash.update(pts.to_le_bytes());
+    }
+    // How many there are decides what they are: the frame follows from the configuration.
+    if part.silence.before + part.silence.after > 0 {
+        hash.update((part.silence.before as u64).to_le_bytes());
+        hash.update((part.silence.after as u64).to_le_bytes());
     }
 }
 

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::slice::{Extent, Slice, Slices};
+use crate::slice::{Slice, Slices};
 
 /// One sample of a track (ISO/IEC 14496-12 §3.1.12) with a payload of kind `D`:
-/// `Sample<Extent>` is still in its source (VOD), `Sample<Bytes>` was read (live, encryption).
+/// `Sample<Slice>` is still in its source, or made (VOD); `Sample<Bytes>` was read (live, encryption).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample<D> {
     /// Decode time in ticks of the track, on the output timeline (offset included).
@@ -39,13 +39,13 @@ pub trait Payload {
     fn push_to(&self, body: &mut Slices);
 }
 
-impl Payload for Extent {
+impl Payload for Slice {
     fn len(&self) -> u64 {
-        self.len
+        Self::len(self)
     }
 
     fn push_to(&self, body: &mut Slices) {
-        body.push(Slice::Extent(*self));
+        body.push(self.clone());
     }
 }
 

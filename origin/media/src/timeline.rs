@@ -15,27 +15,30 @@
 //! in every track; the first presented frame of the reference track (the first video track, else the
 //! first audio track) is exactly at the offset, and every other track keeps its distance from it, to
 //! the nearest tick. Samples before an edit's start are kept back to the sync sample that decoding
-//! them needs, those of audio back to the priming.
+//! them needs and moved close to the offset ([`Preroll`]), those of audio are kept back to the priming.
+//! Where sound is missing beside pictures, silence is made ([`Silence`]); where pictures are missing in
+//! front of the sound, the first one is held from where the sound begins.
 //!
 //! Spec: ISO/IEC 14496-12 §8.6.5, §8.6.6.
 
+mod clip;
 mod edits;
+mod preroll;
+mod shown;
+mod silence;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::clip::{Clip, ClipTrack};
 use self::edits::{MediaEdit, media_edits};
+pub use self::preroll::Preroll;
+use self::shown::{REORDER_SAMPLES, first_presented, shown};
+pub use self::silence::Silence;
 use crate::movie::{Movie, Track, TrackKind};
 use crate::slice::SourceIndex;
-use crate::time::Timescale;
+use crate::time::{Instant, Timescale};
 
-/// Audio before an edit's start that counts as priming when it reaches back to the first sample.
-const PRIMING_MAX_MS: i64 = 250;
-/// Audio samples before an edit's start that decoding needs (AAC overlaps by one).
-const AUDIO_PREROLL_SAMPLES: usize = 1;
-/// An edit that ends this close to the end of the media runs to the end: muxers write the duration
-/// of the other track there, or one rounded to a coarse movie timescale.
-const END_SLACK_MS: i64 = 100;
 /// Longest track, and longest edit list, in seconds: a named limit (more than a year), so that sums of
 /// times never overflow.
 pub const MAX_DURATION_S: i64 = 1 << 25;
@@ -44,39 +47,15 @@ const MIN_SHOWN_SAMPLES: usize = 1 << 22;
 /// How many times over an edit list may show the samples of a movie: a named limit. Each part goes
 /// back to the sync sample it needs, so that many parts of one long GOP are many times the GOP.
 const MAX_TIMES_SHOWN: usize = 16;
-/// Distance in which a sample may be reordered, in samples: more than any codec's reordering.
-const REORDER_SAMPLES: usize = 64;
+/// Longest time for which the first picture is held, because sound begins before it: a named limit. All of
+/// it lies in one segment.
+const MAX_HOLD_MS: i64 = 60_000;
 
 /// What is shown, and when.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     /// In order of presentation; never empty.
     clips: Vec<Clip>,
-}
-
-/// A piece of one movie.
-#[derive(Debug, Clone)]
-pub struct Clip {
-    /// Which source of the asset the samples lie in.
-    pub source: SourceIndex,
-    /// The parsed source.
-    pub movie: Arc<Movie>,
-    /// One entry for each track of the movie, in its order.
-    pub tracks: Vec<ClipTrack>,
-}
-
-/// The part of one track that belongs to a clip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClipTrack {
-    /// Numbers of the samples, in decode order; may be empty.
-    pub samples: Range<usize>,
-    /// What is added to a media time to get the output time, in ticks of the track.
-    pub shift: i64,
-    /// How much later than in the source samples are decoded, in ticks: their decode times grow by it,
-    /// their composition offsets shrink by it (and may become negative). It is the composition offset
-    /// of the first sample, so that a segment's decode time is its presentation time: players place
-    /// segments by decode time, and would start with a hole as long as the reordering delay.
-    pub decode_delay: i32,
 }
 
 /// Why a movie has no timeline we can make. The file may be correct.
@@ -117,9 +96,11 @@ impl Timeline {
         let samples: usize = movie.tracks.iter().map(|track| track.samples.len()).sum();
         let most = samples.saturating_mul(MAX_TIMES_SHOWN).max(MIN_SHOWN_SAMPLES);
         let mut shown = 0usize;
+        let mut room = Room { moved: preroll::MAX_MOVED, silent: silence::MAX_FRAMES };
         for index in 0..count {
             let of_clip: Vec<&MediaEdit> = edits.iter().filter_map(|track| track.get(index)).collect();
-            let clip = clip(movie, reference, &of_clip, start)?;
+            let mut clip = clip(movie, reference, &of_clip, start, &mut room)?;
+            fill_silence(&mut clip, reference, start, index + 1 == count, &mut room);
             start += of_clip.get(reference).map_or(0, |edit| edit.duration);
             shown += clip.tracks.iter().map(|part| part.samples.len()).sum::<usize>();
             if shown > most {
@@ -142,18 +123,17 @@ impl Timeline {
     }
 }
 
-impl Clip {
-    /// Track `index` of the movie with its part in this clip.
-    pub fn track(&self, index: usize) -> Option<(&Track, &ClipTrack)> {
-        self.movie.tracks.get(index).zip(self.tracks.get(index))
-    }
-}
-
 /// The first video track, else the first audio track.
 fn reference_track(movie: &Movie) -> Option<usize> {
     let of_kind =
         |kind| movie.tracks.iter().position(|track| track.kind() == kind && !track.samples.is_empty());
     of_kind(TrackKind::Video).or_else(|| of_kind(TrackKind::Audio))
+}
+
+/// What is left of the limits of a timeline.
+struct Room {
+    moved: usize,
+    silent: usize,
 }
 
 /// The clip that shows `edits` (one a track), starting at `start` movie ticks after the offset.
@@ -162,6 +142,7 @@ fn clip(
     reference: usize,
     edits: &[&MediaEdit],
     start: i64,
+    room: &mut Room,
 ) -> Result<Clip, TimelineError> {
     let nothing = |track: Option<&Track>| TimelineError::Nothing { track: track.map_or(0, |track| track.id) };
     let track = movie.tracks.get(reference);
@@ -169,16 +150,29 @@ fn clip(
     let first = first_presented(track, edit).ok_or_else(|| nothing(Some(track)))?;
     // When the reference is first seen, in movie time: its lead, and how far its first frame is from the edit.
     let lead = movie.timescale.rescale(edit.lead, track.timescale);
-    let zero = Zero { at: lead + (first - edit.media_time), timescale: track.timescale };
-    let tracks = movie.tracks.iter().zip(edits).map(|(track, edit)| ClipTrack {
-        decode_delay: decode_delay(track, &shown(track, edit)),
-        samples: shown(track, edit),
-        shift: shift(track, edit, zero, start, movie.timescale),
-    });
-    let tracks: Vec<_> = tracks.collect();
+    let at = lead + (first - edit.media_time);
+    let hold = hold(movie, edits, track, at);
+    let zero = Zero { at: at - movie.timescale.rescale(hold, track.timescale), timescale: track.timescale };
+    let mut tracks = Vec::with_capacity(movie.tracks.len());
+    for (track, edit) in movie.tracks.iter().zip(edits) {
+        let samples = shown(track, edit);
+        let mut part = ClipTrack {
+            decode_delay: decode_delay(track, &samples),
+            samples,
+            shift: shift(track, edit, zero, start, movie.timescale),
+            preroll: Preroll::default(),
+            silence: Silence::none(track.timescale),
+        };
+        if let Some(first) = first_presented(track, edit).filter(|_| track.kind() == TrackKind::Video) {
+            let hold = movie.timescale.rescale(hold, track.timescale);
+            part.preroll = Preroll::new(track, &part, first, hold, room.moved);
+            room.moved -= part.preroll.len();
+        }
+        tracks.push(part);
+    }
     let early = movie.tracks.iter().zip(&tracks).find(|(track, part)| begins_too_early(track, part));
     if let Some((track, _)) = early {
-        let reason = "has it begin more than 10 s before the first frame that is shown";
+        let reason = "has it begin more than a minute before the first frame that is shown";
         return Err(TimelineError::Edits { track: track.id, reason });
     }
     if tracks.get(reference).is_none_or(|track| track.samples.is_empty()) {
@@ -189,14 +183,50 @@ fn clip(
 
 /// Whether a decode time would be negative, which no container can write.
 fn begins_too_early(track: &Track, part: &ClipTrack) -> bool {
-    let first = track.samples.dts(part.samples.start) + part.shift + i64::from(part.decode_delay);
-    !part.samples.is_empty() && first < 0
+    let first = track.samples.row(part.samples.start).filter(|_| !part.samples.is_empty());
+    first.is_some_and(|row| part.place(&row).0 < 0)
+}
+
+/// Makes the sound of `clip` as long as its reference track, if that has pictures.
+fn fill_silence(clip: &mut Clip, reference: usize, start: i64, last: bool, room: &mut Room) {
+    let Some((track, part)) = clip.track(reference).filter(|(track, _)| track.kind() == TrackKind::Video)
+    else {
+        return;
+    };
+    let at = |ticks| Instant::new(ticks, track.timescale);
+    let from = track.timescale.offset() + clip.movie.timescale.rescale(start, track.timescale);
+    let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
+    let ends = track.samples.rows(tail).map(|row| row.pts() + part.shift + i64::from(row.duration));
+    let window = (at(from), at(ends.max().unwrap_or(from)));
+    let movie = Arc::clone(&clip.movie);
+    for (track, part) in movie.tracks.iter().zip(&mut clip.tracks) {
+        part.silence = Silence::new(track, part, window, last, room.silent);
+        room.silent -= part.silence.before + part.silence.after;
+    }
 }
 
 /// The composition offset of the first of `samples`.
 fn decode_delay(track: &Track, samples: &Range<usize>) -> i32 {
     let first = track.samples.row(samples.start).filter(|_| !samples.is_empty());
     first.map_or(0, |row| row.composition_offset)
+}
+
+/// How long the first picture of a clip is held because the sound begins before it, in movie ticks; `at`
+/// is when it is seen in the source, in ticks of the reference `track`.
+fn hold(movie: &Movie, edits: &[&MediaEdit], track: &Track, at: i64) -> i64 {
+    let of_sound = movie
+        .tracks
+        .iter()
+        .zip(edits)
+        .filter(|(track, edit)| track.kind() == TrackKind::Audio && !shown(track, edit).is_empty());
+    let Some(sound) = of_sound.map(|(_, edit)| edit.lead).min() else { return 0 };
+    if track.kind() != TrackKind::Video {
+        return 0;
+    }
+    let hold = track.timescale.rescale(at, movie.timescale).saturating_sub(sound);
+    let ms = Timescale::new(1000).expect("not zero");
+    let limit = |limit_ms| ms.rescale(limit_ms, movie.timescale);
+    if hold > limit(silence::BRIDGED_MS) && hold <= limit(MAX_HOLD_MS) { hold } else { 0 }
 }
 
 /// The movie time that is at the offset.
@@ -211,82 +241,6 @@ fn shift(track: &Track, edit: &MediaEdit, zero: Zero, start: i64, movie: Timesca
     let lead = movie.rescale(edit.lead, track.timescale);
     let zero = zero.timescale.rescale(zero.at, track.timescale);
     track.timescale.offset() + movie.rescale(start, track.timescale) + lead - edit.media_time - zero
-}
-
-/// Media time of the first frame of `track` that `edit` shows: the one on screen at its start, else
-/// the first after it.
-fn first_presented(track: &Track, edit: &MediaEdit) -> Option<i64> {
-    let range = shown(track, edit);
-    let mut before: Option<i64> = None;
-    let mut after: Option<i64> = None;
-    for row in track.samples.rows(range) {
-        let pts = row.pts();
-        if pts <= edit.media_time {
-            before = Some(before.map_or(pts, |seen| seen.max(pts)));
-        } else {
-            after = Some(after.map_or(pts, |seen| seen.min(pts)));
-            let settled = row.dts > edit.media_time && after.is_some_and(|after| row.dts > after);
-            if settled {
-                break;
-            }
-        }
-    }
-    before.or(after)
-}
-
-/// The samples of `track` that `edit` needs, in decode order.
-fn shown(track: &Track, edit: &MediaEdit) -> Range<usize> {
-    if edit.media_time >= presentation_end(track) {
-        return track.samples.len()..track.samples.len();
-    }
-    let start = match track.kind() {
-        TrackKind::Video => first_video_sample(track, edit),
-        TrackKind::Audio => first_audio_sample(track, edit),
-    };
-    start..last_sample(track, edit).max(start)
-}
-
-/// When the last frame of the media ends, in ticks of the track.
-fn presentation_end(track: &Track) -> i64 {
-    let from = track.samples.len().saturating_sub(REORDER_SAMPLES);
-    let ends = track.samples.rows(from..usize::MAX).map(|row| row.pts() + i64::from(row.duration));
-    ends.max().unwrap_or(0)
-}
-
-/// The last sync sample presented at or before the edit's start.
-fn first_video_sample(track: &Track, edit: &MediaEdit) -> usize {
-    let samples = &track.samples;
-    // A sample presented at the start is decoded at most a reordering distance away from it.
-    let near = samples.first_at_or_after(edit.media_time.saturating_add(1)).saturating_add(REORDER_SAMPLES);
-    let mut at = samples.sync_at_or_before(near.min(samples.len().saturating_sub(1)));
-    while at > 0 && samples.row(at).is_some_and(|row| row.pts() > edit.media_time) {
-        at = samples.sync_at_or_before(at - 1);
-    }
-    at
-}
-
-/// The sample at the edit's start less the pre-roll; the very first when only priming lies before.
-fn first_audio_sample(track: &Track, edit: &MediaEdit) -> usize {
-    let priming = track.timescale.rescale(edit.media_time, Timescale::new(1000).expect("not zero"));
-    if priming <= PRIMING_MAX_MS {
-        return 0;
-    }
-    let covering = track.samples.first_at_or_after(edit.media_time.saturating_add(1)).saturating_sub(1);
-    covering.saturating_sub(AUDIO_PREROLL_SAMPLES)
-}
-
-/// One past the last sample presented before the edit's end.
-fn last_sample(track: &Track, edit: &MediaEdit) -> usize {
-    let samples = &track.samples;
-    let Some(end) = edit.media_end else { return samples.len() };
-    let slack = Timescale::new(1000).expect("not zero").rescale(END_SLACK_MS, track.timescale);
-    if end.saturating_add(slack) >= samples.total_duration() {
-        return samples.len();
-    }
-    let near = samples.first_at_or_after(end);
-    let from = near.saturating_sub(REORDER_SAMPLES);
-    let rows = samples.rows(from..near.saturating_add(REORDER_SAMPLES));
-    rows.filter(|row| row.pts() < end).last().map_or(near, |row| row.index + 1)
 }
 
 #[cfg(test)]

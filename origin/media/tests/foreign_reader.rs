@@ -115,7 +115,7 @@ fn read_body(body: &Slices, file: &Bytes) -> Vec<u8> {
 
 #[test]
 fn init_and_first_segment_are_a_file_to_others() {
-    let made = [Track::avc(1, 25, 12, 100).with_b_frames(), Track::aac(2, 150)];
+    let made = [Track::avc(1, 25, 12, 100).with_b_frames(), Track::aac(2, 188)];
     let file: Bytes = Shape::new(made.to_vec()).bytes().into();
     let movie = Arc::new(read_all(&file).expect("a good file"));
     let timeline = Timeline::of_movie(&movie).expect("a timeline");
@@ -132,7 +132,7 @@ fn init_and_first_segment_are_a_file_to_others() {
         for (number, sample) in (1u32..).zip(samples(&timeline, index, &span)) {
             let theirs = reader.read_sample(1, number).expect("readable").expect("there");
             // Of fragments the other reader knows no times and no offsets, only the sizes.
-            assert_eq!(theirs.bytes.len() as u64, sample.payload.len, "sample {number}");
+            assert_eq!(theirs.bytes.len() as u64, sample.payload.len(), "sample {number}");
         }
     }
 }

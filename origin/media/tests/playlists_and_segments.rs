@@ -43,15 +43,15 @@ fn language(mut track: Track, code: &[u8; 3], enabled: bool) -> Track {
     track
 }
 
-/// Everything a playlist can say: two sizes, one left out, languages, late and short sound.
+/// Everything a playlist can say: two sizes, one left out, languages, late and short sound with gaps.
 fn rich() -> Vec<Track> {
-    let late = Track::aac(13, 150).with_edits(&[Edit::new(7_000, -1), Edit::new(3_200, 0)]);
+    let late = Track::aac_22_2(13, 150).with_edits(&[Edit::new(7_000, -1), Edit::new(3_200, 0)]);
     vec![
         Track::avc(1, 25, 50, 400),
         Track::hevc(2, 25, 50, 400),
         Track::avc(3, 25, 60, 400),
         language(Track::aac(11, 750), b"eng", false),
-        language(Track::aac(12, 300), b"deu", true),
+        language(Track::aac_22_2(12, 300), b"deu", true),
         language(late, b"eng", false),
         Track::text(20, 4),
     ]
@@ -113,7 +113,7 @@ fn init_segments_are_as_reviewed() {
 #[test]
 fn segments_are_as_reviewed() {
     let video = Track::avc(1, 25, 12, 24).with_b_frames().with_edits(&[Edit::new(0, 512)]);
-    let asset = asset(vec![video, Track::aac(2, 20)]);
+    let asset = asset(vec![video, Track::aac(2, 45)]);
     for (track, name) in [(0, "segment-avc.hex"), (1, "segment-aac.hex")] {
         let span = asset.plan.span(track, 0).expect("a segment");
         let body = cmaf::segment(1, samples(&asset.timeline, track, &span));

@@ -49,7 +49,7 @@ fn segment(asset: &Asset, index: usize, number: u32) -> Option<Slices> {
 fn key_frame(asset: &Asset, index: usize, number: u32) -> Option<Slices> {
     let rendition = asset.presentation.renditions.get(index)?;
     let frame = rendition.key_frames.get(number as usize)?.frame;
-    let sample = plan::sample(&asset.timeline, rendition.track, frame.clip, frame.sample)?;
+    let sample = asset.timeline.clips().get(frame.clip)?.sample(rendition.track, frame.position)?;
     let duration = u32::try_from(frame.duration).unwrap_or(u32::MAX);
     Some(cmaf::key_frame(number.saturating_add(1), &sample, frame.pts, duration))
 }

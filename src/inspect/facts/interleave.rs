@@ -1,6 +1,7 @@
 //! How far apart in the file the tracks of a segment lie.
 
-use rillcast_media::plan::SegmentPlan;
+use rillcast_media::plan::{SegmentPlan, samples};
+use rillcast_media::slice::Slice;
 use rillcast_media::timeline::Timeline;
 
 /// The widest gap in bytes between two tracks' samples of one segment: what a read that wants both
@@ -15,11 +16,11 @@ pub(in crate::inspect) fn widest_gap_bytes(timeline: &Timeline, plan: &SegmentPl
 fn extents(timeline: &Timeline, plan: &SegmentPlan, number: usize) -> Vec<(u64, u64)> {
     let of_track = |index: usize| {
         let span = plan.span(index, number).ok()?;
-        let (track, _) = timeline.clips().get(span.clip)?.track(index)?;
-        track
-            .samples
-            .rows(span.samples)
-            .map(|row| (row.offset, row.offset.saturating_add(u64::from(row.size))))
+        samples(timeline, index, &span)
+            .filter_map(|sample| match sample.payload {
+                Slice::Extent(extent) => Some((extent.offset, extent.offset.saturating_add(extent.len))),
+                Slice::Mem(_) => None,
+            })
             .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
     };
     (0..plan.tracks()).filter_map(of_track).collect()

@@ -20,6 +20,10 @@ pub(crate) enum Extent {
     IFrame,
 }
 
+/// A picture that lasts less than this is decoded for others' sake and not seen; one that lasts a second
+/// is a still.
+pub(crate) const GLIMPSE_MS: u64 = 1;
+
 /// One track of one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TrackRun {
@@ -29,6 +33,10 @@ pub(crate) struct TrackRun {
     /// Sum of sample durations, track ticks.
     pub(crate) duration: u64,
     pub(crate) samples: u64,
+    /// Of these, those that make the frame rate: they last from [`GLIMPSE_MS`] to less than a second.
+    pub(crate) steady_samples: u64,
+    /// Sum of their durations, track ticks.
+    pub(crate) steady_duration: u64,
     /// Longest sample, track ticks.
     pub(crate) longest: u64,
     /// Shortest sample, track ticks.

@@ -154,8 +154,8 @@ fn frame_rate(url: &str, variant: &Variant, stream: Option<&Stream>, ledger: &mu
     let (mut samples, mut ticks, mut scale) = (0_u128, 0_u128, 1_u128);
     for read in &stream.segments {
         if let Some((track, run)) = stream.run_of(read, Kind::Video) {
-            samples += u128::from(run.samples);
-            ticks = ticks.saturating_add(u128::from(run.duration));
+            samples += u128::from(run.steady_samples);
+            ticks = ticks.saturating_add(u128::from(run.steady_duration));
             scale = u128::from(track.timescale);
         }
     }

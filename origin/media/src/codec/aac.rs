@@ -12,6 +12,8 @@
 //! Spec: ISO/IEC 14496-3 clauses 1.6.2.1 (AudioSpecificConfig), 1.6.3, 4.4.1 (GASpecificConfig), 4.5.1.2
 //! (program_config_element); channel configurations are table 1.19; RFC 6381 clause 3.3.
 
+mod silence;
+
 use bytes::Bytes;
 
 use crate::bits::{BitReader, BitsError};
@@ -203,6 +205,13 @@ impl AacConfig {
     #[must_use]
     pub const fn samples_per_frame(&self) -> u16 {
         self.samples_per_frame
+    }
+
+    /// An access unit of silence: what a decoder of this configuration needs to put out zeros; `None` for
+    /// channels that a program config element lists, and for 22.2.
+    #[must_use]
+    pub fn silent_frame(&self) -> Option<Bytes> {
+        silence::frame(self.channel_configuration)
     }
 
     /// The codec string: `mp4a.40.2`, `mp4a.40.5` or `mp4a.40.29`.

@@ -30,8 +30,8 @@ type Shown = Vec<(Range<usize>, i64)>;
 fn shown_of(timeline: &Timeline) -> Vec<Shown> {
     let of_track = |clip: &Clip, index: usize| {
         let (track, part) = clip.track(index).expect("as many parts as tracks");
-        let first = track.samples.row(part.samples.start).map_or(0, |row| row.pts());
-        (part.samples.clone(), first + part.shift - track.timescale.offset())
+        let first = clip.sample(index, part.of_source().start).map_or(0, |sample| sample.pts());
+        (part.samples.clone(), first - track.timescale.offset())
     };
     let clips = timeline.clips().iter();
     clips.map(|clip| (0..clip.tracks.len()).map(|index| of_track(clip, index)).collect()).collect()
@@ -90,7 +90,132 @@ fn a_start_inside_a_gop_keeps_what_decoding_needs() {
     let cut_video = video().with_edits(&[Edit::new(880, FRAME * 18)]);
     let cut_audio = audio().with_edits(&[Edit::new(880, 34_560)]);
     // Frame 18 needs those from 12 on; sample 33 of the sound is cut through, the one before is preroll.
-    check(vec![cut_video, cut_audio], &[&[(12..40, -6 * FRAME), (32..75, 32 * 1024 - 34_560)]]);
+    check(vec![cut_video, cut_audio], &[&[(12..40, -6), (32..75, 32 * 1024 - 34_560)]]);
+}
+
+/// Decode and presentation times of the samples of a track, in ticks after the offset.
+fn times(timeline: &Timeline, clip: usize, index: usize) -> Vec<(i64, i64)> {
+    let clip = &timeline.clips()[clip];
+    let (track, part) = clip.track(index).expect("a track");
+    let offset = track.timescale.offset();
+    let samples: Vec<_> = clip.samples(index, 0..part.len()).collect();
+    for pair in samples.windows(2) {
+        assert_eq!(pair[0].dts + i64::from(pair[0].duration), pair[1].dts, "no hole in decode times");
+    }
+    samples.iter().map(|sample| (sample.dts - offset, sample.pts() - offset)).collect()
+}
+
+#[test]
+fn pictures_before_the_start_stand_close_together() {
+    let edited = video().with_edits(&[Edit::new(880, FRAME * 18)]);
+    let made = times(&timeline(vec![edited]).expect("a timeline"), 0, 0);
+    assert_eq!(made[..6], [-6, -5, -4, -3, -2, -1].map(|at| (at, at)));
+    assert_eq!(made[6..8], [(0, 0), (FRAME, FRAME)]);
+    // Frames 12 13 14 15 … are presented 12 14 13 15 …; number 14 is the last that is not seen.
+    let reordered = video().with_b_frames().with_edits(&[Edit::new(880, FRAME * 15)]);
+    let made = times(&timeline(vec![reordered]).expect("a timeline"), 0, 0);
+    assert_eq!(made[..5], [(-2, -2), (-1, 0), (0, -1), (FRAME, FRAME), (2 * FRAME, 3 * FRAME)]);
+}
+
+#[test]
+fn a_clip_does_not_lie_over_the_one_before() {
+    let edits = [Edit::new(480, 0), Edit::new(400, FRAME * 32)];
+    let timeline = timeline(vec![video().with_edits(&edits)]).expect("a timeline");
+    assert_eq!(timeline.clips()[1].tracks[0].samples, 24..40);
+    let (last, start) = (12 * FRAME - 1, 12 * FRAME);
+    assert_eq!(times(&timeline, 1, 0)[7..10], [last, start, start + FRAME].map(|at| (at, at)));
+}
+
+#[test]
+fn a_coarse_clock_leaves_what_it_has_no_room_for() {
+    let mut coarse = video();
+    (coarse.timescale, coarse.samples) =
+        (25, coarse.samples.iter().map(|s| rillcast_fixtures::Sample { duration: 1, ..*s }).collect());
+    let edited = coarse.with_edits(&[Edit::new(880, 18)]);
+    let made = times(&timeline(vec![edited]).expect("a timeline"), 0, 0);
+    assert_eq!(made[..8], [-6, -5, -4, -3, -2, -1, 0, 1].map(|at| (at, at)));
+}
+
+#[test]
+fn more_than_the_limit_stays_where_it_is() {
+    let long = |frames: usize| {
+        let edit = Edit::new(0, FRAME * i64::try_from(frames).expect("few"));
+        let mut made = Made::avc(1, 25, frames + 100, frames + 100);
+        made.samples[1..].iter_mut().for_each(|sample| sample.duration = 512);
+        timeline(vec![made.with_edits(&[edit])])
+    };
+    let most = preroll::MAX_MOVED - REORDER_SAMPLES - 1;
+    let moved =
+        |timeline: Result<Timeline, _>| timeline.map(|timeline| timeline.clips()[0].tracks[0].preroll.len());
+    assert_eq!(moved(long(most)), Ok(most));
+    let reason = "has it begin more than a minute before the first frame that is shown";
+    assert_eq!(moved(long(preroll::MAX_MOVED)), Err(TimelineError::Edits { track: 1, reason }));
+}
+
+#[test]
+fn the_first_picture_is_held_when_sound_comes_first() {
+    let late = |ms, made: Made| {
+        let edits = [Edit::new(ms, -1), Edit::new(1600, 0)];
+        timeline(vec![made.with_edits(&edits), audio()]).expect("a timeline")
+    };
+    let made = times(&late(100, video()), 0, 0);
+    assert_eq!(made[..2], [(0, 0), (FRAME, FRAME)]);
+    let second = 12_800;
+    let held = late(1000, video());
+    assert_eq!(times(&held, 0, 0)[..3], [0, second + FRAME, second + 2 * FRAME].map(|at| (at, at)));
+    assert_eq!(times(&held, 0, 1)[0], (0, 0));
+    // Without an edit for the reordering delay of one frame the picture is seen that much later still.
+    let reordered = times(&late(1000, video().with_b_frames()), 0, 0);
+    let shown = second + FRAME;
+    let next = [(0, 0), (shown + FRAME, shown + 2 * FRAME), (shown + 2 * FRAME, shown + FRAME)];
+    assert_eq!(reordered[..3], next);
+}
+
+#[test]
+fn silence_fills_what_players_do_not_bridge() {
+    let silence = |lead: u64, frames: usize| {
+        let sound = Made::aac(2, frames).with_edits(&[Edit::new(lead, -1), Edit::new(0, 0)]);
+        let timeline = timeline(vec![video(), sound]).expect("a timeline");
+        let made = timeline.clips()[0].tracks[1].silence.clone();
+        let times = times(&timeline, 0, 1);
+        assert_eq!(times.len(), made.before + frames + made.after);
+        (made.before, made.after, times[0].0)
+    };
+    assert_eq!(silence(0, 75), (0, 0, 0));
+    assert_eq!(silence(100, 70), (0, 0, 4800));
+    assert_eq!(silence(101, 70), (5, 0, 4848 - 5 * 1024));
+    // Of 1.6 s 38 frames leave 789 ms, 37 leave 810.7 ms.
+    assert_eq!(silence(0, 38), (0, 0, 0));
+    assert_eq!(silence(0, 37), (0, 38, 0));
+    assert_eq!(silence(1000, 1), (47, 0, 48_000 - 47 * 1024));
+    let behind = |frames| {
+        let timeline = timeline(vec![Made::avc(1, 25, 50, 400), Made::aac(2, frames)]).expect("a timeline");
+        timeline.clips()[0].tracks[1].silence.after
+    };
+    // 16 s: 610 frames leave 2.987 s, 609 leave 3.008 s.
+    assert_eq!((behind(610), behind(609)), (0, 141));
+}
+
+#[test]
+fn silence_between_clips_leaves_no_hole() {
+    let edits = |ticks: i64| [Edit::new(480, ticks * 24), Edit::new(480, 0)];
+    // The first clip has 10,240 ticks of sound, and 12,800 are missing; the second has all.
+    let sound = Made::aac(2, 55).with_edits(&edits(1920));
+    let timeline = timeline(vec![video().with_edits(&edits(FRAME)), sound]).expect("a timeline");
+    let made = timeline.clips().iter().map(|clip| &clip.tracks[1].silence);
+    assert_eq!(made.map(|made| (made.before, made.after)).collect::<Vec<_>>(), [(0, 13), (0, 0)]);
+}
+
+#[test]
+fn silence_has_a_limit() {
+    let seconds = i64::try_from(silence::MAX_FRAMES).expect("fits") * 1024 / 48_000;
+    let late = |seconds: i64| {
+        let edits = [Edit::new(u64::try_from(seconds).expect("positive") * 1000, -1), Edit::new(0, 0)];
+        let timeline = timeline(vec![video(), Made::aac(2, 75).with_edits(&edits)]).expect("a timeline");
+        timeline.clips()[0].tracks[1].silence.before
+    };
+    assert_eq!(late(seconds), 1_048_547);
+    assert_eq!(late(seconds + 2), 0);
 }
 
 #[test]
@@ -139,15 +264,13 @@ fn edit_lists_that_cannot_be_served_are_refused() {
 
 #[test]
 fn nothing_begins_before_time_zero() {
-    let reason = "has it begin more than 10 s before the first frame that is shown";
-    // Sound 11 s before the pictures.
+    let reason = "has it begin more than a minute before the first frame that is shown";
     let late = |ms| video().with_edits(&[Edit::new(ms, -1), Edit::new(1600, 0)]);
-    refuse(vec![late(10_001), audio()], 2, reason);
-    check(vec![late(10_000), audio()], &[&[(0..40, 0), (0..75, -480_000)]]);
-    // A start 11 s into a GOP.
-    let long_gop = |frame| vec![Made::avc(1, 25, 300, 301).with_edits(&[Edit::new(0, FRAME * frame)])];
-    refuse(long_gop(251), 1, reason);
-    check(long_gop(250), &[&[(0..301, -250 * FRAME)]]);
+    refuse(vec![late(60_001), audio()], 2, reason);
+    check(vec![late(60_000), audio()], &[&[(0..40, 0), (0..75, 0)]]);
+    // A start 11 s into a GOP, for which the pictures before are moved.
+    let long_gop = Made::avc(1, 25, 300, 301).with_edits(&[Edit::new(0, FRAME * 275)]);
+    check(vec![long_gop], &[&[(0..301, -275)]]);
 }
 
 #[test]
@@ -160,7 +283,7 @@ fn an_edit_past_the_end_of_the_media_shows_nothing() {
     let past = audio().with_edits(&[Edit::new(1000, 75 * 1024)]);
     let timeline = timeline(vec![video(), past]).expect("a timeline");
     assert!(timeline.clips()[0].tracks[1].samples.is_empty());
-    check(vec![video().with_edits(&[Edit::new(40, 39 * FRAME)])], &[&[(36..40, -3 * FRAME)]]);
+    check(vec![video().with_edits(&[Edit::new(40, 39 * FRAME)])], &[&[(36..40, -3)]]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `traf`: tfhd, tfdt and trun of one moof, turned into placed samples.
 
-use super::{Fragment, Sample, TrackRun};
-use crate::boxes::init::{Defaults, Init};
+use super::{Fragment, GLIMPSE_MS, Sample, TrackRun};
+use crate::boxes::init::{Defaults, Init, Track};
 use crate::boxes::{Mp4Box, Notes, find};
 use crate::limits::SAMPLES_MAX;
 
@@ -77,7 +77,7 @@ fn track_fragment(
     let mut any = false;
     for trun in children.iter().filter(|b| b.fourcc == *b"trun") {
         any = true;
-        run(trun, moof, id, defaults, &mut position, fragment, samples, notes)?;
+        run(trun, moof, track, defaults, &mut position, fragment, samples, notes)?;
     }
     any.then_some(())
 }
@@ -113,7 +113,7 @@ fn header(tfhd: &Mp4Box<'_>, init: &Init, notes: &mut Notes) -> Option<(u32, Def
 fn run(
     trun: &Mp4Box<'_>,
     moof: &Mp4Box<'_>,
-    id: u32,
+    track: &Track,
     defaults: Defaults,
     position: &mut Position,
     fragment: &mut Fragment,
@@ -142,22 +142,35 @@ fn run(
             (true, _) => i64::from(cursor.i32()?),
         };
         let claims_sync = sample_flags & NON_SYNC == 0;
-        let first = fragment.track(id).is_none();
-        samples.push(Sample { offset: position.data, size, track: id, first, claims_sync });
+        let first = fragment.track(track.id).is_none();
+        samples.push(Sample { offset: position.data, size, track: track.id, first, claims_sync });
         let presented = i64::try_from(position.time).unwrap_or(i64::MAX).saturating_add(shift);
-        count_sample(fragment, id, position.time, u64::from(duration), presented, claims_sync);
+        count_sample(fragment, track, position.time, u64::from(duration), presented, claims_sync);
         position.data = position.data.saturating_add(size);
         position.time = position.time.saturating_add(u64::from(duration));
     }
     Some(())
 }
 
-fn count_sample(fragment: &mut Fragment, id: u32, time: u64, duration: u64, presented: i64, sync: bool) {
+fn count_sample(
+    fragment: &mut Fragment,
+    track: &Track,
+    time: u64,
+    duration: u64,
+    presented: i64,
+    sync: bool,
+) {
+    let id = track.id;
     let sync = u64::from(sync);
+    let second = u64::from(track.timescale);
+    let steady = duration.saturating_mul(1000) >= second.saturating_mul(GLIMPSE_MS) && duration < second;
+    let steady_duration = if steady { duration } else { 0 };
     match fragment.tracks.iter_mut().find(|run| run.id == id) {
         Some(run) => {
             run.duration = run.duration.saturating_add(duration);
             run.samples += 1;
+            run.steady_samples += u64::from(steady);
+            run.steady_duration = run.steady_duration.saturating_add(steady_duration);
             run.longest = run.longest.max(duration);
             run.shortest = run.shortest.min(duration);
             run.first_presented = run.first_presented.min(presented);
@@ -168,6 +181,8 @@ fn count_sample(fragment: &mut Fragment, id: u32, time: u64, duration: u64, pres
             start: time,
             duration,
             samples: 1,
+            steady_samples: u64::from(steady),
+            steady_duration,
             longest: duration,
             shortest: duration,
             first_presented: presented,

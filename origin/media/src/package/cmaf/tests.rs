@@ -62,7 +62,7 @@ proptest! {
 #[test]
 fn segments_of_a_track_follow_each_other_to_the_tick() {
     let file: Bytes =
-        Shape::new(vec![Made::avc(1, 30, 45, 1000).with_b_frames(), Made::aac(2, 1500)]).bytes().into();
+        Shape::new(vec![Made::avc(1, 30, 45, 1000).with_b_frames(), Made::aac(2, 1563)]).bytes().into();
     let movie = Arc::new(read_all(&file).expect("a good file"));
     let timeline = Timeline::of_movie(&movie).expect("a timeline");
     let plan = SegmentPlan::new(&timeline, Policy::VOD).expect("few segments");
@@ -84,7 +84,7 @@ fn segments_of_a_track_follow_each_other_to_the_tick() {
             assert_eq!(next.unwrap_or(read.decode_time), read.decode_time, "segment {number}");
             next = Some(read.end());
             // The payloads are those of the file, byte by byte.
-            let made = if track == 0 { Made::avc(1, 30, 45, 1000) } else { Made::aac(2, 1500) };
+            let made = if track == 0 { Made::avc(1, 30, 45, 1000) } else { Made::aac(2, 1563) };
             for (read, index) in read.samples.iter().zip(span.samples.clone()) {
                 assert_eq!(bytes[read.offset..read.offset + read.size], made.sample_bytes(index));
             }
@@ -96,8 +96,14 @@ fn segments_of_a_track_follow_each_other_to_the_tick() {
 fn a_segment_past_four_gibibytes_has_a_wide_media_box() {
     let huge =
         crate::slice::Extent { source: crate::slice::SourceIndex(0), offset: 0, len: u64::from(u32::MAX) };
-    let one = Sample { dts: 0, duration: 1, composition_offset: 0, sync: true, payload: huge };
-    let two = Sample { payload: crate::slice::Extent { offset: huge.len, len: 1, ..huge }, ..one };
+    let behind = crate::slice::Extent { offset: huge.len, len: 1, ..huge };
+    let [one, two] = [huge, behind].map(|extent| Sample {
+        dts: 0,
+        duration: 1,
+        composition_offset: 0,
+        sync: true,
+        payload: Slice::Extent(extent),
+    });
     let body = segment(1, [one, two].into_iter());
     let Some(Slice::Mem(header)) = body.iter().next() else { panic!("a header") };
     let mdat = &header[header.len() - 16..];

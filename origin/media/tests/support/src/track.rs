@@ -153,6 +153,12 @@ impl Track {
         )
     }
 
+    /// AAC of 22.2 channels (channel configuration 13), for which nobody makes a silent frame.
+    pub fn aac_22_2(id: u32, frames: usize) -> Self {
+        let esds = hex(&ESDS.replacen("1190", "11e8", 1));
+        Self { entry: audio_entry(0, vec![Node::leaf(b"esds", esds)]), ..Self::aac(id, frames) }
+    }
+
     /// AAC as QuickTime writes it: a version 1 sound description with a `wave` box.
     pub fn quicktime_aac(id: u32, frames: usize) -> Self {
         let wave = Node::of(

@@ -1,0 +1,145 @@
+//! A clip: a piece of one movie, and its samples placed on the output timeline.
+//!
+//! Samples of a clip's track are numbered by **position**: silence made in front, what the source has,
+//! silence made behind.
+//!
+//! ```text
+//!  position   0 … before │ before … before + samples.len()      │ …
+//!             made       │ samples of the movie, decode order   │ made
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::preroll::Preroll;
+use super::silence::Silence;
+use crate::movie::{Movie, SampleRow, Track};
+use crate::sample::Sample;
+use crate::slice::{Extent, Slice, SourceIndex};
+
+/// A piece of one movie.
+#[derive(Debug, Clone)]
+pub struct Clip {
+    /// Which source of the asset the samples lie in.
+    pub source: SourceIndex,
+    /// The parsed source.
+    pub movie: Arc<Movie>,
+    /// One entry for each track of the movie, in its order.
+    pub tracks: Vec<ClipTrack>,
+}
+
+/// The part of one track that belongs to a clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClipTrack {
+    /// Numbers of the samples in the movie, in decode order; may be empty.
+    pub samples: Range<usize>,
+    /// What is added to a media time to get the output time, in ticks of the track.
+    pub shift: i64,
+    /// How much later than in the source samples are decoded, in ticks: their decode times grow by it,
+    /// their composition offsets shrink by it (and may become negative). It is the composition offset
+    /// of the first sample, so that a segment's decode time is its presentation time: players place
+    /// segments by decode time, and would start with a hole as long as the reordering delay.
+    pub decode_delay: i32,
+    /// Where the first samples stand that are decoded but not meant to be seen.
+    pub preroll: Preroll,
+    /// What is made where the sound is missing.
+    pub silence: Silence,
+}
+
+impl Clip {
+    /// Track `index` of the movie with its part in this clip.
+    pub fn track(&self, index: usize) -> Option<(&Track, &ClipTrack)> {
+        self.movie.tracks.get(index).zip(self.tracks.get(index))
+    }
+
+    /// The samples of track `index` at `positions`, placed on the output timeline; positions past the
+    /// end are left out.
+    ///
+    /// Cost: O(log chunks + samples asked for); no allocation.
+    pub fn samples(
+        &self,
+        index: usize,
+        positions: Range<usize>,
+    ) -> impl Iterator<Item = Sample<Slice>> + Clone + '_ {
+        let of_track = self.track(index).into_iter();
+        of_track.flat_map(move |(track, part)| {
+            let silent = part.silence.before;
+            let made = positions.start.min(silent)..positions.end.min(silent);
+            let after = part.silence.before + part.samples.len();
+            let read = part.number_of(positions.start)..part.number_of(positions.end);
+            let behind = positions.start.max(after)..positions.end.min(part.len()).max(after);
+            let media = track.samples.rows(read).map(|row| part.sample(self.source, &row));
+            let tail = behind.map(move |at| part.silence.behind(at - after));
+            made.map(|at| part.silence.in_front(at)).chain(media).chain(tail)
+        })
+    }
+
+    /// The sample of track `index` at `position`.
+    ///
+    /// Cost: O(log chunks).
+    pub fn sample(&self, index: usize, position: usize) -> Option<Sample<Slice>> {
+        self.samples(index, position..position.saturating_add(1)).next()
+    }
+}
+
+impl ClipTrack {
+    /// Samples, those made included: positions are below it.
+    pub fn len(&self) -> usize {
+        self.silence.before + self.samples.len() + self.silence.after
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The position of sample `number` of the movie, which is one of this part's.
+    pub const fn position_of(&self, number: usize) -> usize {
+        self.silence.before + number.saturating_sub(self.samples.start)
+    }
+
+    /// The positions of what the source has.
+    pub fn of_source(&self) -> Range<usize> {
+        self.silence.before..self.silence.before + self.samples.len()
+    }
+
+    /// The number in the movie of what stands at `position`, the nearest for what is made.
+    fn number_of(&self, position: usize) -> usize {
+        let number = self.samples.start + position.saturating_sub(self.silence.before);
+        number.min(self.samples.end)
+    }
+
+    /// Decode and presentation time of `row` on the output timeline.
+    pub fn place(&self, row: &SampleRow) -> (i64, i64) {
+        let number = row.index.saturating_sub(self.samples.start);
+        self.preroll.get(number).unwrap_or_else(|| self.in_the_source(row))
+    }
+
+    /// The same, wherever the pre-roll was put.
+    pub(super) fn in_the_source(&self, row: &SampleRow) -> (i64, i64) {
+        (row.dts + self.shift + i64::from(self.decode_delay), row.pts() + self.shift)
+    }
+
+    fn sample(&self, source: SourceIndex, row: &SampleRow) -> Sample<Slice> {
+        let (dts, pts) = self.place(row);
+        let number = row.index.saturating_sub(self.samples.start);
+        let mut duration = row.duration;
+        if number < self.preroll.len() {
+            let (dts_in_source, _) = self.in_the_source(row);
+            let next = dts_in_source + i64::from(row.duration);
+            let next = self.preroll.get(number + 1).map_or(next, |(dts, _)| dts);
+            duration = u32::try_from(next - dts).unwrap_or(0);
+        }
+        Sample {
+            dts,
+            duration,
+            composition_offset: i32::try_from(pts - dts).unwrap_or(if pts < dts {
+                i32::MIN
+            } else {
+                i32::MAX
+            }),
+            sync: row.sync,
+            payload: Slice::Extent(Extent { source, offset: row.offset, len: u64::from(row.size) }),
+        }
+    }
+}
