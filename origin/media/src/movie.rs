@@ -63,6 +63,9 @@ pub struct Track {
     pub timescale: Timescale,
     /// BCP 47 language tag; `und` if the source does not say.
     pub language: String,
+    /// What its author calls it, such as `Director's commentary`: text of the source, at most 256
+    /// bytes, neither empty nor checked for control characters.
+    pub title: Option<String>,
     /// What is needed to decode it.
     pub codec: Codec,
     /// Picture or sound format of the sample entry.

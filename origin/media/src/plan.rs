@@ -6,16 +6,31 @@
 //! sample presented at or after the same time; other video tracks must have a sync sample there, or
 //! they are left out with the reason.
 //!
+//! Decode times are fitted into the segment ([`samples`]); the last picture is held while the sound goes on.
+//!
 //! Invariants: segments cover every sample of every clip once, in order; a segment lies in one clip;
-//! boundaries of tracks differ by less than one sample.
+//! boundaries of tracks differ by less than one sample; the decode time of a segment's first sample is the
+//! segment's start, and the durations of its samples add up to its length.
+
+mod cuts;
+mod key_frames;
+mod track;
+mod window;
 
 use std::ops::Range;
 
+pub use self::cuts::Cutter;
+use self::cuts::{Cut, first_presented_from, reference_cuts, sync_sample_at};
+pub use self::key_frames::{KeyFrame, MAX_KEY_FRAMES, key_frames};
+use self::track::{Draft, TrackPlan, hold_last_pictures};
+use self::window::Window;
 use crate::movie::TrackKind;
 use crate::sample::{Commons, Sample};
 use crate::slice::Slice;
-use crate::time::{Instant, Timescale};
+use crate::time::Timescale;
 use crate::timeline::{Clip, Timeline};
+
+const UNALIGNED: &str = "it has no sync sample where the first video track is cut";
 
 /// Where to cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,10 +47,6 @@ impl Policy {
 /// Segments of one asset: a named limit (24 hours of one-second segments).
 pub const MAX_SEGMENTS: usize = 100_000;
 
-/// Pictures of trick play of one track: a named limit (they are half a second apart in 13 hours); in
-/// what is longer they are further apart. Each clip may add one.
-pub const MAX_KEY_FRAMES: i64 = 100_000;
-
 /// The segments of a timeline.
 #[derive(Debug, Clone)]
 pub struct SegmentPlan {
@@ -43,24 +54,6 @@ pub struct SegmentPlan {
     clips: Vec<u32>,
     /// One for each track of the timeline, in its order.
     tracks: Vec<TrackPlan>,
-}
-
-/// How one track is cut.
-#[derive(Debug, Clone)]
-struct TrackPlan {
-    timescale: Timescale,
-    /// First sample of each segment: its position in the clip's track.
-    firsts: Vec<u32>,
-    /// One past the last sample of each segment.
-    lasts: Vec<u32>,
-    /// Presentation time of each segment's start on the output timeline, in ticks.
-    starts: Vec<i64>,
-    /// Presentation time of each segment's end.
-    ends: Vec<i64>,
-    /// What the samples of each segment have in common.
-    commons: Vec<Commons>,
-    /// Why the track is left out.
-    excluded: Option<&'static str>,
 }
 
 /// One segment of one track.
@@ -120,9 +113,7 @@ impl SegmentPlan {
             if plan.clips.len() + cuts.len() > MAX_SEGMENTS {
                 return Err(PlanError::TooMany { limit: MAX_SEGMENTS });
             }
-            for track in 0..clip.tracks.len() {
-                plan.cut_track(clip, track, reference, &cuts);
-            }
+            plan.cut_clip(clip, reference, &cuts, index + 1 == timeline.clips().len());
             let clip_number = u32::try_from(index).unwrap_or(u32::MAX);
             plan.clips.extend(std::iter::repeat_n(clip_number, cuts.len()));
         }
@@ -196,199 +187,47 @@ impl SegmentPlan {
         (0..self.tracks.len()).map(of_track).max().unwrap_or(0).max(1)
     }
 
-    /// Cuts one track of `clip` at `cuts` and appends it to the plan.
-    fn cut_track(&mut self, clip: &Clip, index: usize, reference: usize, cuts: &[Cut]) {
-        let Some((track, _)) = clip.track(index) else { return };
-        let mut firsts: Vec<usize> = Vec::with_capacity(cuts.len());
-        let mut excluded = None;
-        for (number, cut) in cuts.iter().enumerate() {
-            let first = if number == 0 {
-                Some(0)
-            } else if index == reference {
-                Some(cut.position)
-            } else if track.kind() == TrackKind::Video {
-                sync_sample_at(clip, index, cut.at)
-            } else {
-                Some(first_presented_from(clip, index, cut.at))
+    /// Cuts all tracks of `clip` and appends them.
+    fn cut_clip(&mut self, clip: &Clip, reference: usize, cuts: &[Cut], is_last: bool) {
+        let firsts: Vec<_> =
+            (0..clip.tracks.len()).map(|index| firsts(clip, index, reference, cuts)).collect();
+        let mut drafts: Vec<Option<Draft>> = (firsts.iter().enumerate())
+            .map(|(index, firsts)| Draft::new(clip, index, firsts.as_deref()?, cuts))
+            .collect();
+        if is_last {
+            hold_last_pictures(&mut drafts);
+        }
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let Some((track, _)) = clip.track(index) else { continue };
+            let plan = match draft {
+                Some(draft) => draft.finish(clip),
+                None => TrackPlan::new(track.timescale, Some(UNALIGNED)),
             };
-            let Some(first) = first else {
-                excluded = Some("it has no sync sample where the first video track is cut");
-                break;
-            };
-            firsts.push(first.max(firsts.last().copied().unwrap_or(0)));
-        }
-        let mut plan = TrackPlan::new(track.timescale);
-        plan.excluded = excluded;
-        if excluded.is_none() {
-            plan.measure(clip, index, &firsts, cuts);
-        }
-        match self.tracks.get_mut(index) {
-            Some(before) => before.append(plan),
-            None => self.tracks.push(plan),
-        }
-    }
-}
-
-impl TrackPlan {
-    const fn new(timescale: Timescale) -> Self {
-        Self {
-            timescale,
-            firsts: Vec::new(),
-            lasts: Vec::new(),
-            starts: Vec::new(),
-            ends: Vec::new(),
-            commons: Vec::new(),
-            excluded: None,
-        }
-    }
-
-    fn append(&mut self, other: Self) {
-        self.excluded = self.excluded.or(other.excluded);
-        self.firsts.extend(other.firsts);
-        self.lasts.extend(other.lasts);
-        self.starts.extend(other.starts);
-        self.ends.extend(other.ends);
-        self.commons.extend(other.commons);
-    }
-
-    /// Walks the samples once and notes times and bytes of the segments that start at `firsts`.
-    fn measure(&mut self, clip: &Clip, index: usize, firsts: &[usize], cuts: &[Cut]) {
-        let Some((track, part)) = clip.track(index) else { return };
-        let ends = firsts.iter().skip(1).copied().chain([part.len()]);
-        for ((first, last), cut) in firsts.iter().copied().zip(ends).zip(cuts) {
-            let (mut commons, mut start, mut end) = (Commons::default(), i64::MAX, i64::MIN);
-            for sample in clip.samples(index, first..last) {
-                commons.push(sample.duration, sample.composition_offset, sample.sync, sample.payload.len());
-                start = start.min(sample.pts());
-                end = end.max(sample.pts() + i64::from(sample.duration));
+            match self.tracks.get_mut(index) {
+                Some(before) => before.append(plan),
+                None => self.tracks.push(plan),
             }
-            if first >= last {
-                let at = cut.at.timescale.rescale(cut.at.ticks, track.timescale);
-                (start, end) = (at, at);
-            }
-            // With reordering a segment ends on paper after its neighbour starts: what counts is the next
-            // start. But where the track has nothing more, its end stays what it is.
-            if let Some(before) = self.ends.last_mut()
-                && first < part.len()
-            {
-                *before = start;
-            }
-            self.firsts.push(u32::try_from(first).unwrap_or(u32::MAX));
-            self.lasts.push(u32::try_from(last).unwrap_or(u32::MAX));
-            self.starts.push(start);
-            self.ends.push(end);
-            self.commons.push(commons);
         }
     }
 }
 
-/// A boundary: the reference sample that starts a segment, and when it is presented.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
-    position: usize,
-    at: Instant,
-}
-
-/// Decides the cuts, one sync sample after the other. Live and VOD share it.
-#[derive(Debug, Clone)]
-pub struct Cutter {
-    least: i64,
-    start: Option<i64>,
-}
-
-impl Cutter {
-    /// A cutter for a reference track of `timescale`.
-    pub fn new(policy: Policy, timescale: Timescale) -> Self {
-        let ms = Timescale::new(1000).expect("not zero");
-        Self { least: ms.rescale(i64::from(policy.cut_from_ms), timescale), start: None }
-    }
-
-    /// Whether a segment starts at the sync sample presented at `pts` ticks.
-    pub const fn push(&mut self, pts: i64) -> bool {
-        let cut = match self.start {
-            None => true,
-            Some(start) => pts - start >= self.least,
+/// Where the segments of a track of `clip` start, as positions; `None` if it cannot be cut there.
+fn firsts(clip: &Clip, index: usize, reference: usize, cuts: &[Cut]) -> Option<Vec<usize>> {
+    let (track, _) = clip.track(index)?;
+    let mut firsts: Vec<usize> = Vec::with_capacity(cuts.len());
+    for (number, cut) in cuts.iter().enumerate() {
+        let first = if number == 0 {
+            0
+        } else if index == reference {
+            cut.position
+        } else if track.kind() == TrackKind::Video {
+            sync_sample_at(clip, index, cut.at)?
+        } else {
+            first_presented_from(clip, index, cut.at)
         };
-        if cut {
-            self.start = Some(pts);
-        }
-        cut
+        firsts.push(first.max(firsts.last().copied().unwrap_or(0)));
     }
-}
-
-/// The cuts of a clip; the first is its first sample.
-fn reference_cuts(clip: &Clip, reference: usize, policy: Policy) -> Vec<Cut> {
-    let Some((track, _)) = clip.track(reference) else { return Vec::new() };
-    let mut cutter = Cutter::new(policy, track.timescale);
-    let mut cuts = Vec::new();
-    let at = |pts: i64| Instant::new(pts, track.timescale);
-    for (position, pts) in sync_samples(clip, reference) {
-        if cutter.push(pts) {
-            cuts.push(Cut { position, at: at(pts) });
-        }
-    }
-    if cuts.first().is_none_or(|cut| cut.position != 0) {
-        let pts = clip.sample(reference, 0).map_or(0, |sample| sample.pts());
-        cuts.insert(0, Cut { position: 0, at: at(pts) });
-    }
-    cuts
-}
-
-/// The sync samples that the source has of a track in a clip: positions and presentation times.
-fn sync_samples(clip: &Clip, index: usize) -> impl Iterator<Item = (usize, i64)> + '_ {
-    let of_track = clip.track(index);
-    of_track.into_iter().flat_map(|(track, part)| {
-        let range = part.samples.clone();
-        let numbers = track.samples.sync_indexes().skip_while(move |sync| *sync < range.start);
-        let rows =
-            numbers.take_while(|sync| *sync < part.samples.end).filter_map(|sync| track.samples.row(sync));
-        rows.map(|row| (part.position_of(row.index), part.place(&row).1))
-    })
-}
-
-/// The sync sample of another video track presented at `at`, within half its duration.
-fn sync_sample_at(clip: &Clip, index: usize, at: Instant) -> Option<usize> {
-    let (track, part) = clip.track(index)?;
-    let wanted = at.timescale.rescale(at.ticks, track.timescale) - part.shift;
-    let near = track.samples.first_at_or_after(wanted).min(part.samples.end);
-    let from = near.saturating_sub(16).max(part.samples.start);
-    let mut rows = track.samples.rows(from..near.saturating_add(17).min(part.samples.end));
-    let found = rows.find(|row| row.sync && (row.pts() - wanted).abs() * 2 <= i64::from(row.duration.max(1)));
-    found.map(|row| part.position_of(row.index))
-}
-
-/// The position of the first audio sample presented at or after `at`.
-fn first_presented_from(clip: &Clip, index: usize, at: Instant) -> usize {
-    let Some((track, part)) = clip.track(index) else { return 0 };
-    let before = |position: usize| {
-        let sample = clip.sample(index, position);
-        sample.is_some_and(|sample| Instant::new(sample.pts(), track.timescale) < at)
-    };
-    let source = part.of_source();
-    let made = first_not(0..source.start, before);
-    if made < source.start {
-        return made;
-    }
-    let wanted = at.timescale.rescale(at.ticks, track.timescale) - part.shift;
-    let near = track.samples.first_at_or_after(wanted).clamp(part.samples.start, part.samples.end);
-    let mut position = part.position_of(near);
-    while position > source.start && !before(position - 1) {
-        position -= 1;
-    }
-    while position < source.end && before(position) {
-        position += 1;
-    }
-    if position < source.end { position } else { first_not(source.end..part.len(), before) }
-}
-
-/// The first of `range` for which `is` does not hold; it holds for all before that one.
-fn first_not(range: Range<usize>, is: impl Fn(usize) -> bool) -> usize {
-    let Range { mut start, mut end } = range;
-    while start < end {
-        let middle = start.midpoint(end);
-        if is(middle) { start = middle + 1 } else { end = middle }
-    }
-    start
+    Some(firsts)
 }
 
 /// The samples of `span`, placed on the output timeline.
@@ -399,46 +238,12 @@ pub fn samples<'a>(
     track: usize,
     span: &Span,
 ) -> impl Iterator<Item = Sample<Slice>> + Clone + 'a {
-    let range = span.samples.clone();
-    timeline.clips().get(span.clip).into_iter().flat_map(move |clip| clip.samples(track, range.clone()))
-}
-
-/// Sync samples that trick play shows: at least half a second apart, so that a source of nothing but
-/// sync samples does not list every frame.
-pub fn key_frames(timeline: &Timeline, plan: &SegmentPlan, track: usize) -> Vec<KeyFrame> {
-    let mut frames: Vec<KeyFrame> = Vec::new();
-    let whole: i64 = plan.spans(track).map(|span| span.duration.max(0)).sum();
-    for (number, clip) in timeline.clips().iter().enumerate() {
-        let Some((of_clip, _)) = clip.track(track) else { continue };
-        let apart = (i64::from(of_clip.timescale.ticks_per_s()) / 2).max(whole / MAX_KEY_FRAMES + 1);
-        let first = frames.len();
-        for (position, pts) in sync_samples(clip, track) {
-            if frames.get(first..).and_then(<[_]>::last).is_none_or(|last| pts - last.pts >= apart) {
-                frames.push(KeyFrame { clip: number, position, pts, duration: 0 });
-            }
-        }
-        let clip_end =
-            plan.spans(track).filter(|span| span.clip == number).map(|span| span.start + span.duration).max();
-        let mut next = clip_end.unwrap_or(0);
-        for frame in frames.iter_mut().skip(first).rev() {
-            frame.duration = (next - frame.pts).max(1);
-            next = frame.pts;
-        }
-    }
-    frames
-}
-
-/// One picture of trick play.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyFrame {
-    /// The clip it lies in.
-    pub clip: usize,
-    /// Position of the sample in the clip's track.
-    pub position: usize,
-    /// Presentation time on the output timeline, in ticks of the track.
-    pub pts: i64,
-    /// Time to the next one, in ticks of the track.
-    pub duration: i64,
+    let (positions, start, end) = (span.samples.clone(), span.start, span.start + span.duration);
+    timeline.clips().get(span.clip).into_iter().flat_map(move |clip| {
+        let window = clip.track(track).map(|(of, _)| Window::new(start, end, positions.len(), of.timescale));
+        let samples = clip.samples(track, positions.clone()).enumerate();
+        samples.filter_map(move |(number, sample)| Some(window?.fit(number, sample)))
+    })
 }
 
 fn rounded_seconds(ticks: i64, timescale: Timescale) -> u32 {

@@ -41,6 +41,8 @@ pub struct Rendition {
     pub codec: String,
     /// BCP 47 language tag; `und` if unknown.
     pub language: String,
+    /// What the author calls it, as in the source.
+    pub title: Option<String>,
     /// Whether the source marks it as on by default.
     pub enabled: bool,
     /// Ticks a second of the durations below.
@@ -180,6 +182,7 @@ fn rendition(
         track: index,
         codec: track.codec.rfc6381(),
         language: language::bcp47(&track.language),
+        title: track.title.clone(),
         enabled: track.enabled,
         timescale: track.timescale,
         look,
@@ -201,10 +204,16 @@ fn key_frame_entries(timeline: &Timeline, index: usize, frames: &[KeyFrame]) -> 
     frames.iter().filter_map(entry).collect()
 }
 
-/// Pictures a second, averaged over the track, in thousandths.
+/// Pictures a second, averaged over the track less its pauses, in thousandths: a picture that lasts a second
+/// is a still, one that lasts less than a millisecond is not seen. (`FRAME-RATE` is the highest rate, RFC
+/// 8216 §4.3.4.2, but not what a single pair of pictures happens to have.)
 fn frame_rate_milli(track: &Track) -> u64 {
-    let ticks = u128::try_from(track.samples.total_duration()).unwrap_or(0).max(1);
-    let frames = track.samples.len() as u128 * u128::from(track.timescale.ticks_per_s()) * 1000;
+    let second = u64::from(track.timescale.ticks_per_s());
+    let (mut frames, mut ticks) = track.samples.lasting(&(second.div_ceil(1000)..second));
+    if frames == 0 {
+        (frames, ticks) = track.samples.lasting(&(0..u64::MAX));
+    }
+    let (ticks, frames) = (u128::from(ticks.max(1)), u128::from(frames) * u128::from(second) * 1000);
     u64::try_from((frames + ticks / 2) / ticks).unwrap_or(u64::MAX)
 }
 

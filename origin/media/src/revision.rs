@@ -132,6 +132,7 @@ fn hash_track(hash: &mut Sha256, track: &Track) {
     hash.update(&init);
     hash.update((track.language.len() as u64).to_le_bytes());
     hash.update(&track.language);
+    hash_title(hash, track);
     if let TrackFormat::Video(video) = &track.format {
         // As numbers: the text that a derive prints is no format of ours.
         hash.update([u8::from(video.color.is_some())]);
@@ -152,6 +153,16 @@ fn hash_track(hash: &mut Sha256, track: &Track) {
             hash.update((list.len() as u64).to_le_bytes());
             list.iter().for_each(|sync| hash.update(sync.to_le_bytes()));
         }
+    }
+}
+
+/// The title of sound, which playlists show; nothing for a track without, whose hash is what it was
+/// before there were titles. The word cannot be the byte that follows: that is 0 or 1.
+fn hash_title(hash: &mut Sha256, track: &Track) {
+    if let (TrackFormat::Audio(_), Some(title)) = (&track.format, &track.title) {
+        hash.update(b"title");
+        hash.update((title.len() as u64).to_le_bytes());
+        hash.update(title);
     }
 }
 
@@ -187,7 +198,31 @@ fn hash_column(hash: &mut Sha256, column: &Column) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rillcast_fixtures::{Shape, Track as Made};
+
     use super::*;
+    use crate::demux::mp4::read_all;
+
+    fn revision(tracks: Vec<Made>) -> String {
+        let movie = read_all(&Shape::new(tracks).bytes().into()).expect("a good file");
+        let timeline = Timeline::of_movie(&Arc::new(movie)).expect("a timeline");
+        Revision::of(&timeline, Policy::VOD).to_string()
+    }
+
+    #[test]
+    fn a_title_counts_where_playlists_show_it_and_only_if_there_is_one() {
+        let of = |picture: &str, sound: &str| {
+            revision(vec![Made::avc(1, 25, 50, 100).with_title(picture), Made::aac(2, 188).with_title(sound)])
+        };
+        let untitled = revision(vec![Made::avc(1, 25, 50, 100), Made::aac(2, 188)]);
+        // As it was before titles were read.
+        assert_eq!(untitled, "1.g2bct704mcveefdx");
+        assert_eq!([of("", ""), of("Main", "")], [untitled.clone(), untitled.clone()]);
+        let [main, other] = [of("", "Main"), of("", "Other")];
+        assert!(main != untitled && main != other);
+    }
 
     #[test]
     fn text_round_trips_and_is_canonical() {

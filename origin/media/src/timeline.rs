@@ -33,7 +33,7 @@ use std::sync::Arc;
 pub use self::clip::{Clip, ClipTrack};
 use self::edits::{MediaEdit, media_edits};
 pub use self::preroll::Preroll;
-use self::shown::{REORDER_SAMPLES, first_presented, shown};
+use self::shown::{REORDER_SAMPLES, first_presented, last_end, shown};
 pub use self::silence::Silence;
 use crate::movie::{Movie, Track, TrackKind};
 use crate::slice::SourceIndex;
@@ -196,8 +196,8 @@ fn fill_silence(clip: &mut Clip, reference: usize, start: i64, last: bool, room:
     let at = |ticks| Instant::new(ticks, track.timescale);
     let from = track.timescale.offset() + clip.movie.timescale.rescale(start, track.timescale);
     let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
-    let ends = track.samples.rows(tail).map(|row| row.pts() + part.shift + i64::from(row.duration));
-    let window = (at(from), at(ends.max().unwrap_or(from)));
+    let end = if tail.is_empty() { from } else { last_end(track, tail) + part.shift };
+    let window = (at(from), at(end));
     let movie = Arc::clone(&clip.movie);
     for (track, part) in movie.tracks.iter().zip(&mut clip.tracks) {
         part.silence = Silence::new(track, part, window, last, room.silent);

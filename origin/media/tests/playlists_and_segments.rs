@@ -62,6 +62,20 @@ fn clips() -> Vec<Track> {
     vec![Track::avc(1, 25, 50, 400).with_edits(&of(12_800)), Track::aac(2, 750).with_edits(&of(48_000))]
 }
 
+/// Sound that titles tell apart, some of which no playlist can hold as they are.
+fn titled() -> Vec<Track> {
+    vec![
+        Track::avc(1, 25, 50, 100),
+        language(Track::aac(2, 188), b"eng", true),
+        language(Track::aac(3, 188), b"eng", false).with_title("Director's \"commentary\"\n#EXT-X-ENDLIST"),
+        language(Track::aac(4, 188), b"eng", false).with_title("Stereo"),
+        language(Track::aac(5, 188), b"fra", false).with_title("Stereo"),
+        language(Track::aac(6, 188), b"fra", false).with_title("English"),
+        Track::aac(7, 188).with_title("Café {$noir}\u{2028}"),
+        Track::aac(8, 188).with_title(b"\xff\xfe"),
+    ]
+}
+
 /// Compares `text` with the golden file `name`, or writes it.
 fn check(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -100,6 +114,7 @@ fn playlists_are_as_reviewed() {
     check("sound.m3u8.txt", &playlists(&asset(vec![language(Track::aac(1, 750), b"eng", true)])));
     let two = vec![Track::aac(1, 750), language(Track::aac(2, 750), b"fra", false)];
     check("two-sounds.m3u8.txt", &playlists(&asset(two)));
+    check("titles.m3u8.txt", &hls::multivariant(&asset(titled()).presentation, "~1.rev/"));
 }
 
 #[test]
@@ -161,6 +176,26 @@ fn a_foreign_reader_agrees_on_media_playlists() {
             assert!((sum - whole).abs() < 0.01, "{sum} s of {whole} s");
         }
     }
+}
+
+#[test]
+fn a_foreign_reader_agrees_on_titles() {
+    let text = hls::multivariant(&asset(titled()).presentation, "~1.rev/");
+    let playlist = m3u8_rs::parse_master_playlist_res(text.as_bytes()).expect("a multivariant playlist");
+    let sounds: Vec<_> =
+        playlist.alternatives.iter().map(|media| (media.name.as_str(), media.uri.as_deref())).collect();
+    assert_eq!(
+        sounds,
+        [
+            ("English", Some("~1.rev/a2/playlist.m3u8")),
+            ("Director's 'commentary' #EXT-X-ENDLIST", Some("~1.rev/a3/playlist.m3u8")),
+            ("Stereo (English)", Some("~1.rev/a4/playlist.m3u8")),
+            ("Stereo (Français)", Some("~1.rev/a5/playlist.m3u8")),
+            ("English (5)", Some("~1.rev/a6/playlist.m3u8")),
+            ("Café { $noir}", Some("~1.rev/a7/playlist.m3u8")),
+            ("Audio 7", Some("~1.rev/a8/playlist.m3u8")),
+        ]
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //!       ├ moov ┬ mvhd                               movie timescale
 //!       │      ├ trak ┬ tkhd                        id, enabled, matrix
 //!       │      │      ├ edts ─ elst                 edit list
+//!       │      │      ├ udta                        title
 //!       │      │      └ mdia ┬ mdhd hdlr elng       timescale, kind, language
 //!       │      │             └ minf ─ stbl ┬ stsd   codec
 //!       │      │                           └ stts ctts stsz stz2 stsc stco co64 stss
@@ -23,6 +24,7 @@
 mod boxes;
 mod sample_entry;
 mod tables;
+mod title;
 mod track;
 mod window;
 
@@ -221,6 +223,10 @@ impl Mp4Reader {
                 self.track = Some(TrackRead::new(header.offset));
                 return Ok(self.open(header));
             }
+            (b"trak", b"udta") => {
+                let user_data = self.start_of(header, title::MAX_USER_DATA_BYTES)?;
+                self.track.as_mut().expect("only inside a track").offer_title(title::read(&user_data));
+            }
             (b"moov", b"mvhd") => {
                 if self.timescale.is_some() {
                     return Err(duplicate(header));
@@ -337,6 +343,12 @@ impl Mp4Reader {
             return Err(FormatError::Limit { what, value: len, limit, offset: header.offset }.into());
         }
         self.window.bytes(header.payload, len, self.read_ahead(header.payload).max(header.end))
+    }
+
+    /// The first bytes of a payload, at most `limit` of them.
+    fn start_of(&self, header: Header, limit: u64) -> Wanting<Bytes> {
+        let len = (header.end - header.payload).min(limit);
+        self.window.bytes(header.payload, len, self.read_ahead(header.payload))
     }
 
     fn open(&mut self, header: Header) -> Step {

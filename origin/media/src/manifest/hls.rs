@@ -13,6 +13,7 @@
 
 mod attributes;
 mod media;
+mod menu;
 mod multivariant;
 
 pub use self::media::{i_frame_playlist, media_playlist};

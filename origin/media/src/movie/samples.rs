@@ -230,6 +230,14 @@ impl SampleTable {
         }
     }
 
+    /// How many samples last from `durations.start` to below `durations.end` ticks, and how long together.
+    ///
+    /// Cost: O(samples).
+    pub fn lasting(&self, durations: &Range<u64>) -> (u64, u64) {
+        let lasting = self.durations.iter_from(0).filter(|duration| durations.contains(duration));
+        lasting.fold((0, 0), |(count, ticks), duration| (count + 1, ticks + duration))
+    }
+
     /// The columns that decide what is served: sizes, durations, composition offsets.
     pub(crate) fn content_columns(&self) -> [&Column; 3] {
         [&self.sizes, &self.durations, &self.composition]

@@ -7,7 +7,7 @@ use rillcast_fixtures::{Edit, Sample as MadeSample, Shape, Track as Made};
 
 use super::*;
 use crate::demux::mp4::read_all;
-use crate::time::OFFSET_S;
+use crate::time::{Instant, OFFSET_S};
 
 fn timeline(tracks: Vec<Made>) -> Timeline {
     let movie = read_all(&Shape::new(tracks).bytes().into()).expect("a good file");
@@ -101,6 +101,45 @@ fn silence_is_cut_as_sound_is() {
     let counts: Vec<usize> = plan.spans(1).map(|span| span.samples.len()).collect();
     assert_eq!((counts.iter().sum::<usize>(), counts), (329 + 200 + 222, vec![283, 281, 187]));
     assert_eq!(plan.span(1, 0).expect("listed").start, 48_000 * 17 - 329 * 1024);
+}
+
+#[test]
+fn a_pause_before_a_key_frame_belongs_to_the_segment_before() {
+    // Encoders write decode times that are those of the picture before, so that the pause comes late: the
+    // key frame, number 51, is decoded before the pause and presented after it.
+    let pause: i32 = 35 * 25 * 512;
+    let mut made = Made::avc(1, 25, 51, 102).with_b_frames();
+    made.samples[51].duration += pause.unsigned_abs();
+    made.samples[51].composition += pause;
+    let timeline = timeline(vec![made]);
+    let plan = SegmentPlan::new(&timeline, Policy { cut_from_ms: 2000 }).expect("few segments");
+    assert_eq!(seconds(&plan, 0), [2.04 + 35.0, 2.04]);
+    check_invariants(&timeline, &plan);
+    let second = plan.span(0, 1).expect("listed");
+    let times = samples(&timeline, 0, &second).map(|s| (s.dts - second.start, s.pts() - second.start));
+    assert_eq!(times.take(4).collect::<Vec<_>>(), [(0, 0), (512, 1024), (1024, 512), (1536, 1536)]);
+}
+
+#[test]
+fn a_film_that_lost_its_last_b_frames_ends_with_its_last_picture() {
+    let mut made = Made::avc(1, 25, 50, 51).with_b_frames();
+    made.samples.truncate(50);
+    let timeline = timeline(vec![made]);
+    let plan = SegmentPlan::new(&timeline, Policy::VOD).expect("few segments");
+    // Pictures 0 to 47, and number 49 without the one that was to be shown before it.
+    assert_eq!(seconds(&plan, 0), [2.04]);
+    check_invariants(&timeline, &plan);
+}
+
+#[test]
+fn the_last_picture_is_held_while_the_sound_goes_on() {
+    for (frames, end) in [(189, 4.0), (192, 4.096), (193, 4.117)] {
+        let timeline = timeline(vec![Made::avc(1, 25, 50, 100), Made::aac(2, frames)]);
+        let plan = SegmentPlan::new(&timeline, Policy::VOD).expect("few segments");
+        let held = if end > 4.1 { end } else { 4.0 };
+        assert_eq!(seconds(&plan, 0), [held], "{frames} frames of sound");
+        check_invariants(&timeline, &plan);
+    }
 }
 
 #[test]
@@ -205,7 +244,12 @@ fn check_invariants(timeline: &Timeline, plan: &SegmentPlan) {
             assert_eq!(made.iter().map(|sample| sample.payload.len()).sum::<u64>(), span.commons.bytes);
             let first = made.iter().map(Sample::pts).min().expect("not empty");
             assert_eq!(first, span.start, "a span starts with the first frame presented");
-            assert!(made.iter().all(|sample| sample.dts >= 0));
+            assert_eq!(made[0].dts, span.start, "a span is decoded from its start on");
+            let length: i64 = made.iter().map(|sample| i64::from(sample.duration)).sum();
+            assert_eq!(length, span.duration, "durations add up to the span");
+            assert!(made.windows(2).all(|pair| pair[0].dts + i64::from(pair[0].duration) == pair[1].dts));
+            let fitted = Commons::of(made.into_iter());
+            assert_eq!(fitted, span.commons, "what is planned is what is made");
         }
         assert_eq!(next, part.len());
         // No hole between segments, up to where the track ends.
@@ -213,9 +257,10 @@ fn check_invariants(timeline: &Timeline, plan: &SegmentPlan) {
             assert_eq!(pair[0].start + pair[0].duration, pair[1].start);
         }
         let total: i64 = spans.iter().map(|span| span.duration).sum();
-        let end =
-            clip.samples(index, 0..part.len()).map(|sample| sample.pts() + i64::from(sample.duration)).max();
-        assert_eq!(spans[0].start + total, end.expect("not empty"));
+        let last = clip.samples(index, 0..part.len()).max_by_key(Sample::pts).expect("not empty");
+        let (end, shown) = (last.pts() + i64::from(last.duration), spans[0].start + total);
+        let held = track.kind() == TrackKind::Video && shown > end + track.timescale.offset() / 100;
+        assert!(shown == end || held, "{shown} is neither {end} nor held");
         // Boundaries differ by less than one sample.
         let scale = timeline.clips()[0].movie.tracks[timeline.reference()].timescale;
         for (span, cut) in spans.iter().zip(&reference).skip(1).filter(|(span, _)| !span.samples.is_empty()) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::edits::MediaEdit;
-use crate::movie::{Track, TrackKind};
+use crate::movie::{SampleRow, Track, TrackKind};
 use crate::time::Timescale;
 
 /// Audio before an edit's start that counts as priming when it reaches back to the first sample.
@@ -52,8 +52,14 @@ pub(super) fn shown(track: &Track, edit: &MediaEdit) -> Range<usize> {
 /// When the last frame of the media ends, in ticks of the track.
 fn presentation_end(track: &Track) -> i64 {
     let from = track.samples.len().saturating_sub(REORDER_SAMPLES);
-    let ends = track.samples.rows(from..usize::MAX).map(|row| row.pts() + i64::from(row.duration));
-    ends.max().unwrap_or(0)
+    last_end(track, from..usize::MAX)
+}
+
+/// When the last frame presented of `samples` ends: durations are those of decoding, so that another's may
+/// reach further without being shown as long.
+pub(super) fn last_end(track: &Track, samples: Range<usize>) -> i64 {
+    let last = track.samples.rows(samples).max_by_key(SampleRow::pts);
+    last.map_or(0, |row| row.pts() + i64::from(row.duration))
 }
 
 /// The last sync sample presented at or before the edit's start.

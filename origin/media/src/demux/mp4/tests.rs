@@ -111,6 +111,46 @@ fn languages_come_from_the_tag_then_from_the_code() {
 }
 
 #[test]
+fn a_title_is_read_and_the_name_of_the_handler_is_none() {
+    let titled = Made::aac(2, 3).with_title("Director’s commentary");
+    let mut file = Shape::new(vec![Made::aac(1, 3), titled]).file();
+    for path in ["moov/trak/mdia/hdlr", "moov/trak.1/mdia/hdlr"] {
+        file.at(path).fields.extend(b"SoundHandler\0");
+    }
+    let titles: Vec<_> = read(file.bytes()).tracks.into_iter().map(|track| track.title).collect();
+    assert_eq!(titles, [None, Some("Director’s commentary".to_owned())]);
+}
+
+#[test]
+fn user_data_are_read_up_to_a_limit_and_never_an_error() {
+    let titled =
+        || Shape { index_first: false, ..Shape::new(vec![Made::aac(1, 3).with_title("Main")]) }.file();
+    let title = |file: &rillcast_fixtures::File| read(file.bytes()).tracks.remove(0).title;
+    let with_filler = |filler: usize| {
+        let mut file = titled();
+        let user_data = file.at("moov/trak/udta");
+        user_data.children.insert(0, Node::leaf(b"free", vec![0; filler]));
+        user_data.children.push(Node::leaf(b"junk", [7; 90_000]));
+        title(&file)
+    };
+    // Two headers of 8 bytes and a title of 4.
+    let most = title::MAX_USER_DATA_BYTES as usize - 8 - 12;
+    assert_eq!(with_filler(most).as_deref(), Some("Main"));
+    assert_eq!(with_filler(most + 1), None);
+    for claims in [0, 1, 7, 13, u32::MAX] {
+        let mut file = titled();
+        file.at("moov/trak/udta/name").claims = Some(claims);
+        assert_eq!(title(&file), None, "a size of {claims}");
+    }
+    let mut file = titled();
+    file.duplicate("moov/trak/udta");
+    file.at("moov/trak/udta.1/name").fields = b"Other".to_vec();
+    assert_eq!(title(&file).as_deref(), Some("Main"));
+    file.at("moov/trak/udta").children.clear();
+    assert_eq!(title(&file).as_deref(), Some("Other"));
+}
+
+#[test]
 fn edits_are_kept_as_written() {
     let edits = [Edit::new(40, -1), Edit::new(1000, 512)];
     for wide_headers in [false, true] {

@@ -25,6 +25,7 @@ pub(super) struct TrackRead {
     header: Option<TrackHeader>,
     media: Option<MediaHeader>,
     extended_language: Option<String>,
+    title: Option<String>,
     handler: Option<FourCc>,
     edits: Vec<Edit>,
     descriptions: Option<Descriptions>,
@@ -69,6 +70,7 @@ impl TrackRead {
             header: None,
             media: None,
             extended_language: None,
+            title: None,
             handler: None,
             edits: Vec::new(),
             descriptions: None,
@@ -85,6 +87,11 @@ impl TrackRead {
 
     pub(super) const fn set_tables_offset(&mut self, offset: u64) {
         self.tables_offset = offset;
+    }
+
+    /// Takes a title, unless there is one.
+    pub(super) fn offer_title(&mut self, title: Option<String>) {
+        self.title = self.title.take().or(title);
     }
 
     /// Notes a box that may be there once. Chunk offsets are one table, be they of 32 or 64 bits.
@@ -177,6 +184,7 @@ impl TrackRead {
             enabled: header.enabled,
             timescale: media.timescale,
             language: self.extended_language.unwrap_or(media.language),
+            title: self.title,
             format: track_format(&header, &entry.shape, &config),
             codec: config,
             edits: self.edits,

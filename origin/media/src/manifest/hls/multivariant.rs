@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use super::attributes::Attributes;
-use super::{VERSION, names};
+use super::{VERSION, menu, names};
 use crate::codec::color::VideoRange;
 use crate::movie::TrackKind;
-use crate::presentation::{Bandwidth, Look, Presentation, Rendition, language};
+use crate::presentation::{Bandwidth, Look, Presentation, Rendition};
 
 /// The group of all audio renditions.
 const AUDIO_GROUP: &str = "audio";
@@ -63,9 +63,7 @@ fn sort_for_start(rated: &mut Vec<(&Rendition, Bandwidth)>) {
 
 fn write_audio_group(text: &mut String, audio: &[&Rendition], base: &str) {
     let default = audio.iter().position(|rendition| rendition.enabled).unwrap_or(0);
-    let mut taken: Vec<String> = Vec::new();
-    for (number, rendition) in audio.iter().enumerate() {
-        let name = unique_name(rendition, number, &taken);
+    for (number, (rendition, name)) in audio.iter().zip(menu::names(audio)).enumerate() {
         let Look::Audio { channels } = rendition.look else { continue };
         Attributes::new(text, "EXT-X-MEDIA")
             .plain("TYPE", "AUDIO")
@@ -77,17 +75,7 @@ fn write_audio_group(text: &mut String, audio: &[&Rendition], base: &str) {
             .quoted("CHANNELS", &channels.to_string())
             .quoted("URI", &format!("{base}{}/{}", rendition.name, names::MEDIA))
             .end();
-        taken.push(name);
     }
-}
-
-/// What a menu shows: the language, or a number where it is unknown; never the same twice in a group.
-fn unique_name(rendition: &Rendition, number: usize, taken: &[String]) -> String {
-    let plain = match rendition.language.as_str() {
-        "und" => format!("Audio {}", number + 1),
-        tag => language::display_name(tag),
-    };
-    if taken.contains(&plain) { format!("{plain} ({})", number + 1) } else { plain }
 }
 
 fn write_variant(

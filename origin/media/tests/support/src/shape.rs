@@ -112,6 +112,9 @@ impl Shape {
             children.push(Node::of(b"edts", vec![self.edits(track)]));
         }
         children.push(self.media(track, starts, base));
+        if let Some(title) = &track.title {
+            children.push(Node::of(b"udta", vec![Node::leaf(b"name", title.clone())]));
+        }
         Node::of(b"trak", children)
     }
 

@@ -78,6 +78,8 @@ pub struct Track {
     pub language: u16,
     /// `elng`, if there is one.
     pub extended_language: Option<Vec<u8>>,
+    /// `name` in the user data, if there is one.
+    pub title: Option<Vec<u8>>,
     /// The only sample entry.
     pub entry: Node,
     /// The edit list; none is written when empty.
@@ -108,6 +110,7 @@ impl Track {
             timescale,
             language: packed_language(b"und"),
             extended_language: None,
+            title: None,
             entry,
             edits: Vec::new(),
             samples,
@@ -197,6 +200,13 @@ impl Track {
     #[must_use]
     pub fn with_edits(mut self, edits: &[Edit]) -> Self {
         self.edits = edits.to_vec();
+        self
+    }
+
+    /// The same with a title, as FFmpeg writes it.
+    #[must_use]
+    pub fn with_title(mut self, title: impl Into<Vec<u8>>) -> Self {
+        self.title = Some(title.into());
         self
     }
 

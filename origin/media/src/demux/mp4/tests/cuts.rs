@@ -49,6 +49,7 @@ pub(super) fn assert_same(one: &Movie, other: &Movie) {
     assert_eq!((one.timescale, one.tracks.len()), (other.timescale, other.tracks.len()));
     for (one, other) in one.tracks.iter().zip(&other.tracks) {
         assert_eq!((one.id, one.timescale, &one.codec), (other.id, other.timescale, &other.codec));
+        assert_eq!(one.title, other.title);
         assert_eq!((&one.language, &one.format, &one.edits), (&other.language, &other.format, &other.edits));
         assert!(one.samples.rows(0..usize::MAX).eq(other.samples.rows(0..usize::MAX)));
     }
@@ -70,9 +71,11 @@ fn shape() -> impl Strategy<Value = Shape> {
     ];
     let sound = (0..90usize, any::<bool>())
         .prop_map(|(n, old)| if old { Made::quicktime_aac(2, n) } else { Made::aac(2, n) });
-    (track, sound, any::<[bool; 3]>(), 1..9usize).prop_map(
-        |(mut video, sound, [first, wide, headers], chunk)| {
+    let title = prop::option::of(prop::collection::vec(any::<u8>(), 0..300));
+    (track, sound, any::<[bool; 3]>(), 1..9usize, title).prop_map(
+        |(mut video, mut sound, [first, wide, headers], chunk, title)| {
             video.per_chunk = chunk;
+            sound.title = title;
             Shape {
                 index_first: first,
                 wide_offsets: wide,
@@ -95,8 +98,10 @@ proptest! {
 
 #[test]
 fn single_bytes_are_enough() {
-    let shape = Shape { wide_offsets: true, index_first: false, ..ordinary() };
+    let mut shape = Shape { wide_offsets: true, index_first: false, ..ordinary() };
+    shape.tracks[0].title = Some(b"Main".to_vec());
     let mut file = shape.file();
+    file.at("moov/trak/udta").large = true;
     file.at("moov/trak/mdia").large = true;
     file.at("moov/trak/mdia/minf/stbl/stsd").large = true;
     let file = Bytes::from(file.bytes());

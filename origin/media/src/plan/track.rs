@@ -1,0 +1,182 @@
+//! How one track is cut: columns of segments, measured in one walk over its samples.
+
+use super::cuts::Cut;
+use super::window::Window;
+use crate::movie::TrackKind;
+use crate::sample::Commons;
+use crate::slice::Slice;
+use crate::time::{Instant, Timescale};
+use crate::timeline::Clip;
+
+/// Sound may go on this long after the last picture before that is held: players bridge it.
+const BRIDGED_MS: i64 = 100;
+
+/// How one track is cut.
+#[derive(Debug, Clone)]
+pub(super) struct TrackPlan {
+    pub(super) timescale: Timescale,
+    /// First sample of each segment: its position in the clip's track.
+    pub(super) firsts: Vec<u32>,
+    /// One past the last sample of each segment.
+    pub(super) lasts: Vec<u32>,
+    /// Presentation time of each segment's start on the output timeline, in ticks.
+    pub(super) starts: Vec<i64>,
+    /// Presentation time of each segment's end.
+    pub(super) ends: Vec<i64>,
+    /// What the samples of each segment have in common.
+    pub(super) commons: Vec<Commons>,
+    /// Why the track is left out.
+    pub(super) excluded: Option<&'static str>,
+}
+
+impl TrackPlan {
+    pub(super) const fn new(timescale: Timescale, excluded: Option<&'static str>) -> Self {
+        Self {
+            timescale,
+            firsts: Vec::new(),
+            lasts: Vec::new(),
+            starts: Vec::new(),
+            ends: Vec::new(),
+            commons: Vec::new(),
+            excluded,
+        }
+    }
+
+    /// Appends the segments of the next clip.
+    pub(super) fn append(&mut self, other: Self) {
+        self.excluded = self.excluded.or(other.excluded);
+        self.firsts.extend(other.firsts);
+        self.lasts.extend(other.lasts);
+        self.starts.extend(other.starts);
+        self.ends.extend(other.ends);
+        self.commons.extend(other.commons);
+    }
+}
+
+/// The segments of one track of a clip, before decode times are fitted.
+#[derive(Debug)]
+pub(super) struct Draft {
+    index: usize,
+    timescale: Timescale,
+    kind: TrackKind,
+    segments: Vec<Measured>,
+}
+
+/// A segment as the clip's samples have it.
+#[derive(Debug)]
+struct Measured {
+    first: usize,
+    last: usize,
+    /// Presentation on the output timeline.
+    start: i64,
+    end: i64,
+    /// Decode time of the first sample, and end of the last one.
+    decoded: (i64, i64),
+    shortest: u32,
+    commons: Commons,
+}
+
+impl Draft {
+    /// Walks the samples of track `index` once; segments start at the positions `firsts`.
+    pub(super) fn new(clip: &Clip, index: usize, firsts: &[usize], cuts: &[Cut]) -> Option<Self> {
+        let (track, part) = clip.track(index)?;
+        let mut segments: Vec<Measured> = Vec::with_capacity(firsts.len());
+        let lasts = firsts.iter().skip(1).copied().chain([part.len()]);
+        for ((first, last), cut) in firsts.iter().copied().zip(lasts).zip(cuts) {
+            let measured = measure(clip, index, first..last, cut.at, track.timescale);
+            // With reordering a segment ends on paper after its neighbour starts: what counts is the next
+            // start. But where the track has nothing more, its end stays what it is.
+            if let Some(before) = segments.last_mut()
+                && first < part.len()
+            {
+                before.end = measured.start;
+            }
+            segments.push(measured);
+        }
+        Some(Self { index, timescale: track.timescale, kind: track.kind(), segments })
+    }
+
+    /// When the track ends, if anything of it is shown.
+    fn end(&self) -> Option<Instant> {
+        let last = self.segments.iter().rfind(|segment| segment.first < segment.last)?;
+        Some(Instant::new(last.end, self.timescale))
+    }
+
+    /// Fits the samples into their segments.
+    ///
+    /// Cost: another walk over those segments whose decode times do not fit.
+    pub(super) fn finish(self, clip: &Clip) -> TrackPlan {
+        let mut plan = TrackPlan::new(self.timescale, None);
+        for segment in self.segments {
+            let Measured { first, last, start, end, .. } = segment;
+            let window = Window::new(start, end, last.saturating_sub(first), self.timescale);
+            let commons = if window.holds(segment.decoded.0, segment.decoded.1, segment.shortest) {
+                segment.commons
+            } else {
+                let samples = clip.samples(self.index, first..last).enumerate();
+                Commons::of(samples.map(|(number, sample)| window.fit(number, sample)))
+            };
+            plan.firsts.push(u32::try_from(first).unwrap_or(u32::MAX));
+            plan.lasts.push(u32::try_from(last).unwrap_or(u32::MAX));
+            plan.starts.push(start);
+            plan.ends.push(end);
+            plan.commons.push(commons);
+        }
+        plan
+    }
+}
+
+/// Holds the last picture of each video track of the last clip until the sound ends.
+pub(super) fn hold_last_pictures(drafts: &mut [Option<Draft>]) {
+    let of_kind = |kind| drafts.iter().flatten().filter(move |draft| draft.kind == kind);
+    let Some(sound) = of_kind(TrackKind::Audio).filter_map(Draft::end).max() else { return };
+    let ms = Timescale::new(1000).expect("not zero");
+    for draft in drafts.iter_mut().flatten().filter(|draft| draft.kind == TrackKind::Video) {
+        let sound = sound.timescale.rescale(sound.ticks, draft.timescale);
+        if let Some(last) = draft.segments.last_mut().filter(|last| last.first < last.last)
+            && sound.saturating_sub(last.end) > ms.rescale(BRIDGED_MS, draft.timescale)
+        {
+            last.end = sound;
+        }
+    }
+}
+
+fn measure(
+    clip: &Clip,
+    index: usize,
+    samples: std::ops::Range<usize>,
+    cut: Instant,
+    timescale: Timescale,
+) -> Measured {
+    let (first, last) = (samples.start, samples.end);
+    let at = cut.timescale.rescale(cut.ticks, timescale);
+    let mut measured = Measured {
+        first,
+        last,
+        start: i64::MAX,
+        end: i64::MIN,
+        decoded: (at, at),
+        shortest: u32::MAX,
+        commons: Commons::default(),
+    };
+    let mut last_pts = i64::MIN;
+    for (number, sample) in clip.samples(index, samples).enumerate() {
+        let duration = i64::from(sample.duration);
+        let bytes = Slice::len(&sample.payload);
+        measured.commons.push(sample.duration, sample.composition_offset, sample.sync, bytes);
+        measured.start = measured.start.min(sample.pts());
+        // Durations are those of decoding: only the last frame presented tells how long it is shown.
+        if sample.pts() >= last_pts {
+            (last_pts, measured.end) = (sample.pts(), sample.pts() + duration);
+        }
+        measured.shortest = measured.shortest.min(sample.duration);
+        if number == 0 {
+            measured.decoded.0 = sample.dts;
+        }
+        measured.decoded.1 = sample.dts + duration;
+    }
+    if first >= last {
+        (measured.start, measured.end) = (at, at);
+    }
+    measured
+}
