@@ -11,10 +11,10 @@ use rillcast_audit::{Audit, Options, Report, Severity, Step};
 
 use self::fetch::Fetcher;
 
-/// Audits `url`; true when no error was found.
+/// Audits `url`; true when no error was found. With `json` the report is written even when there was nothing to audit.
 ///
 /// # Errors
-/// When the entry cannot be loaded at all, or nothing can be written.
+/// When `url` cannot be loaded or is no playlist, or nothing can be written.
 pub(crate) fn run(
     url: &str,
     max_segments: Option<usize>,
@@ -30,10 +30,15 @@ pub(crate) fn run(
     if json {
         serde_json::to_writer_pretty(&mut *out, &report)?;
         writeln!(out)?;
-    } else {
-        write!(out, "{report}")?;
+        out.flush()?;
     }
-    out.flush()?;
+    if let Some(finding) = report.nothing_audited() {
+        bail!("{}: {}", finding.url, finding.message);
+    }
+    if !json {
+        write!(out, "{report}")?;
+        out.flush()?;
+    }
     Ok(report.count(Severity::Error) == 0)
 }
 
@@ -41,15 +46,10 @@ async fn audit(url: &str, options: Options) -> anyhow::Result<Report> {
     let fetcher = Fetcher::new();
     let mut audit = Audit::new(url, options);
     let bar = progress();
-    let mut answered = false;
     loop {
         match audit.poll() {
             Step::Fetch(request) => match fetcher.fetch(&request).await {
-                Ok(response) => {
-                    answered = true;
-                    audit.supply(request.id, &response);
-                }
-                Err(error) if !answered => bail!("{url} cannot be loaded: {error}"),
+                Ok(response) => audit.supply(request.id, &response),
                 Err(error) => audit.fail(request.id, &error.to_string()),
             },
             // One request at a time, so there is never an open one to wait for.

@@ -8,6 +8,7 @@
 //! ignored); a phase begins when the one before has no request open; answers of one phase may come in
 //! any order.
 
+mod entry;
 mod intake;
 mod plan;
 
@@ -173,7 +174,8 @@ impl Audit {
         let Some(job) = self.open.remove(&id) else { return };
         self.answered += 1;
         self.ledger.counts.requests += 1;
-        let message = format!("no answer: {}", crate::ledger::quote(message));
+        let what = if matches!(job.target, Target::Entry) { "cannot be loaded: " } else { "" };
+        let message = format!("{what}no answer: {}", crate::ledger::quote(message));
         self.ledger.error(16, &job.url, Place::Whole, message);
     }
 

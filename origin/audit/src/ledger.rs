@@ -82,9 +82,14 @@ fn harmless(text: String) -> String {
 
 /// Foreign text made fit for a message: bounded, no control characters.
 pub(crate) fn quote(text: &str) -> String {
+    quote_up_to(text, QUOTE_CHARS_MAX)
+}
+
+/// The same with another bound, in characters.
+pub(crate) fn quote_up_to(text: &str, chars_max: usize) -> String {
     let mut out: String =
-        text.chars().take(QUOTE_CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        text.chars().take(chars_max).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(chars_max).is_some() {
         out.push('…');
     }
     out

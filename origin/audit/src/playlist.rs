@@ -14,7 +14,7 @@ mod multivariant;
 pub(crate) use media::{Map, MediaPlaylist, Part};
 pub(crate) use multivariant::{Multivariant, Rendition, RenditionKind, Variant};
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, quote};
 use crate::report::Place;
 use grammar::Home;
 use lexer::Line;
@@ -28,10 +28,13 @@ pub(crate) enum Playlist {
 
 /// Reads `body`, fetched from `url`.
 ///
-/// `None` when the text is no playlist at all (not UTF-8, no tag of either kind); the ledger says why.
-/// Cost: O(bytes).
+/// `None` when the text is no playlist at all; then why is the one finding. Cost: O(bytes).
 pub(crate) fn parse(body: &[u8], url: &str, ledger: &mut Ledger) -> Option<Playlist> {
     ledger.checked(1);
+    if let Some(message) = refusal(body) {
+        ledger.error(1, url, Place::Whole, message);
+        return None;
+    }
     let text = lexer::decode(body, url, ledger)?;
     let lines = lexer::lines(text, url, ledger);
     ledger.checked(24);
@@ -39,6 +42,33 @@ pub(crate) fn parse(body: &[u8], url: &str, ledger: &mut Ledger) -> Option<Playl
         Home::Multivariant => Some(Playlist::Multivariant(Multivariant::read(&lines, url, ledger))),
         Home::Media | Home::Both => Some(Playlist::Media(Box::new(MediaPlaylist::read(&lines, url, ledger)))),
     }
+}
+
+/// Why `body` is no playlist at all (not UTF-8, no tag of either kind); `None` for one, however broken.
+/// Cost: O(bytes).
+pub(crate) fn refusal(body: &[u8]) -> Option<String> {
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => {
+            let byte = error.valid_up_to();
+            return Some(format!("this is not a playlist: it is not UTF-8 from byte {byte} on"));
+        }
+    };
+    if text.lines().filter_map(lexer::tag).any(|(name, _)| is_telling(name)) {
+        return None;
+    }
+    let Some(first) = text.lines().map(str::trim).find(|line| !line.is_empty()) else {
+        return Some("this is not a playlist: it is empty".to_owned());
+    };
+    Some(format!(
+        "this is not a playlist: it begins with `{}`, and no tag of a media or multivariant playlist is in it",
+        quote(first)
+    ))
+}
+
+/// Whether the tag `name` belongs in one kind of playlist only.
+fn is_telling(name: &str) -> bool {
+    grammar::rule(name).is_some_and(|rule| rule.home != Home::Both)
 }
 
 /// Decides the kind by the tags that belong to one kind only: the more frequent one, on a tie the first
@@ -52,7 +82,7 @@ fn kind(lines: &[Line<'_>], url: &str, ledger: &mut Ledger) -> Option<Home> {
         })
     };
     let Some((_, _, first)) = telling().next() else {
-        let message = "has neither a tag of a media playlist nor one of a multivariant playlist";
+        let message = "the lines that are read have no tag of a media or multivariant playlist";
         ledger.error(1, url, Place::Whole, message);
         return None;
     };

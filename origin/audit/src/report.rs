@@ -92,6 +92,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The one finding of an audit that had nothing to look at: the URL cannot be loaded, or is no playlist.
+    pub fn nothing_audited(&self) -> Option<&Finding> {
+        self.findings.first().filter(|_| self.counts.playlists == 0)
+    }
+
     /// Number of findings of `severity`.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()

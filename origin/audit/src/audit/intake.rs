@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Audit, Job, Target};
+use super::{Audit, Job, Target, entry};
 use crate::boxes::fragment::{self, Extent};
 use crate::boxes::{self, Note, Notes};
 use crate::fetch::Response;
@@ -24,6 +24,12 @@ impl Audit {
             return;
         }
         self.ledger.checked(16);
+        if matches!(job.target, Target::Entry)
+            && let Some((line, message)) = entry::refusal(response)
+        {
+            self.ledger.error(line, &job.url, Place::Whole, message);
+            return;
+        }
         if self.options.http {
             http::judge(kind, &job.url, response, &mut self.ledger);
         }

@@ -15,23 +15,22 @@ pub(crate) enum Line<'a> {
     Uri { number: u32, text: &'a str },
 }
 
-/// The text of a playlist: UTF-8 without byte order mark.
+/// The text of a playlist without its byte order mark; `None` when it is not UTF-8.
 pub(super) fn decode<'a>(body: &'a [u8], url: &str, ledger: &mut Ledger) -> Option<&'a str> {
-    let body = match body.strip_prefix(b"\xef\xbb\xbf") {
+    let text = std::str::from_utf8(body).ok()?;
+    match text.strip_prefix('\u{feff}') {
         Some(rest) => {
             ledger.error(1, url, Place::Line(1), "begins with a byte order mark");
-            rest
+            Some(rest)
         }
-        None => body,
-    };
-    match std::str::from_utf8(body) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let message = format!("is not UTF-8 from byte {} on", error.valid_up_to());
-            ledger.error(1, url, Place::Whole, message);
-            None
-        }
+        None => Some(text),
     }
+}
+
+/// Name and value of the tag on a line; `None` for URIs, comments and blank lines.
+pub(super) fn tag(line: &str) -> Option<(&str, Option<&str>)> {
+    let tag = line.strip_prefix('#').filter(|tag| tag.starts_with("EXT"))?;
+    Some(tag.split_once(':').map_or((tag, None), |(name, value)| (name, Some(value))))
 }
 
 /// Splits `text`, holding each tag against the grammar. Blank lines and comments are dropped.
@@ -59,11 +58,9 @@ pub(super) fn lines<'a>(text: &'a str, url: &str, ledger: &mut Ledger) -> Vec<Li
         if line.trim().is_empty() {
             continue;
         }
-        match line.strip_prefix('#') {
-            Some(tag) if tag.starts_with("EXT") => {
-                lines.push(read_tag(tag, number, &mut seen, url, ledger));
-            }
-            Some(_) => {}
+        match tag(line) {
+            Some(tag) => lines.push(read_tag(tag, number, &mut seen, url, ledger)),
+            None if line.starts_with('#') => {}
             None => {
                 if line.trim() != line {
                     ledger.error(1, url, Place::Line(number), "URI line begins or ends with a blank");
@@ -76,17 +73,13 @@ pub(super) fn lines<'a>(text: &'a str, url: &str, ledger: &mut Ledger) -> Vec<Li
 }
 
 fn read_tag<'a>(
-    tag: &'a str,
+    (name, value): (&'a str, Option<&'a str>),
     number: u32,
     seen: &mut BTreeSet<&'a str>,
     url: &str,
     ledger: &mut Ledger,
 ) -> Line<'a> {
     let place = || Place::Line(number);
-    let (name, value) = match tag.split_once(':') {
-        Some((name, value)) => (name, Some(value)),
-        None => (tag, None),
-    };
     let mut attributes = Attributes::default();
     if grammar::is_withdrawn(name) {
         ledger.error(24, url, place(), format!("{name} was removed from HLS"));

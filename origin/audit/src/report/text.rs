@@ -50,7 +50,7 @@ impl fmt::Display for Report {
         for gap in &self.not_audited {
             writeln!(f, "not audited: {gap}")?;
         }
-        write!(
+        writeln!(
             f,
             "{} errors, {} warnings; {} of 100 lines checked; {} playlists, {} init segments, \
              {} segments, {} bytes in {} requests",

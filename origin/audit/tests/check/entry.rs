@@ -1,0 +1,95 @@
+//! The URL that was asked for gives nothing to audit: one finding says why, and nothing else is asked.
+
+use rillcast_audit::{Audit, Finding, Options, Response, Step, limits};
+
+use crate::driver::audit;
+use crate::fixture::{ENTRY, Plan, Site};
+
+/// The one finding of an audit whose entry is answered by `response`.
+fn refused(response: &Response) -> Finding {
+    let mut machine = Audit::new(ENTRY, Options::default());
+    let Step::Fetch(request) = machine.poll() else { unreachable!("the entry comes first") };
+    machine.supply(request.id, response);
+    let Step::Done(report) = machine.poll() else { unreachable!("nothing is left to ask") };
+    assert_eq!(report.findings.len(), 1, "{report}");
+    report.nothing_audited().expect("there was nothing to audit").clone()
+}
+
+fn answer(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Response {
+    let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
+    Response { status, headers, body: body.into(), ..Response::default() }
+}
+
+const PROBLEM: &str = "application/problem+json";
+
+#[test]
+fn an_error_is_told_with_its_status_and_in_the_words_of_the_server() {
+    let cases = [
+        ("text/plain", "not found", ""),
+        (PROBLEM, r#"{"title":"No\u001b","detail":"it is short"}"#, ": No\u{fffd}: it is short"),
+        ("Application/Problem+JSON; charset=utf-8", r#"{"detail":"it is short"}"#, ": it is short"),
+        (PROBLEM, r#"{"title":7,"detail":"it is short"}"#, ": it is short"),
+        ("text/html", r#"{"title":"t"}"#, ""),
+        (PROBLEM, "{", ""),
+        (PROBLEM, "[]", ""),
+        (PROBLEM, "{}", ""),
+    ];
+    for (kind, body, words) in cases {
+        let finding = refused(&answer(422, kind, body));
+        let expected = format!("cannot be loaded: it answers with status 422{words}");
+        assert_eq!((finding.line, finding.message), (16, expected), "{kind} {body}");
+    }
+}
+
+#[test]
+fn the_words_of_the_server_are_read_up_to_a_bound() {
+    let words = |detail_chars: usize, body_bytes: usize| {
+        let json = format!(r#"{{"detail":"{}"}}"#, "x".repeat(detail_chars));
+        let padding = " ".repeat(body_bytes.saturating_sub(json.len()));
+        let finding = refused(&answer(500, PROBLEM, format!("{json}{padding}")));
+        finding.message.split_once("500: ").map(|(_, words)| words.to_owned())
+    };
+    let most = "x".repeat(limits::PROBLEM_CHARS_MAX);
+    assert_eq!(words(limits::PROBLEM_CHARS_MAX, limits::PROBLEM_BYTES_MAX), Some(most.clone()));
+    assert_eq!(words(limits::PROBLEM_CHARS_MAX + 1, 0), Some(format!("{most}…")));
+    assert_eq!(words(1, limits::PROBLEM_BYTES_MAX + 1), None);
+}
+
+#[test]
+fn what_is_no_playlist_is_told_once() {
+    let cases: [(&[u8], &str); 4] = [
+        (b"\n<!DOCTYPE html>\n<title>Hi</title>\n#EXTRA\n<p> x \n", "it begins with `<!DOCTYPE html>`"),
+        (b"\0\0\0\x18ftyp\xff", "it is not UTF-8 from byte 8 on"),
+        (b"", "it is empty"),
+        (b"#EXTM3U\n#EXT-X-VERSION:6\nsong.mp3\n", "it begins with `#EXTM3U`, and no tag"),
+    ];
+    for (body, why) in cases {
+        let finding = refused(&answer(200, "text/html", body));
+        let expected = format!("this is not a playlist: {why}");
+        assert!(finding.line == 1 && finding.message.starts_with(&expected), "{finding}");
+    }
+}
+
+#[test]
+fn a_listed_document_that_is_no_playlist_is_told_once_and_the_rest_is_audited() {
+    let mut site = Site::new(&Plan::default());
+    site.documents.insert("v0/iframes.m3u8".to_owned(), b"<html>\n<body> \n".to_vec());
+    let report = audit(&site, Options::default());
+    let about_it = report.findings.iter().filter(|finding| finding.line == 1);
+    assert_eq!(about_it.count(), 1, "{report}");
+    assert!(report.nothing_audited().is_none() && report.counts.segments > 0, "{report}");
+}
+
+#[test]
+fn a_broken_playlist_is_still_audited() {
+    let mut site = Site::new(&Plan::default());
+    site.text("master.m3u8", "#EXTM3U\n", "");
+    let report = audit(&site, Options::default());
+    assert!(report.nothing_audited().is_none() && report.counts.segments > 0, "{report}");
+}
+
+#[test]
+fn the_text_ends_its_last_line() {
+    let report = audit(&Site::new(&Plan::default()), Options::default()).to_string();
+    assert!(report.ends_with(" requests\n") && !report.ends_with("\n\n"), "{report:?}");
+}
