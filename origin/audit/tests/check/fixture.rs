@@ -12,6 +12,8 @@ pub(crate) const ENTRY: &str = "http://origin.test/a/master.m3u8";
 const ROOT: &str = "http://origin.test/a/";
 /// Video samples of a segment; 30 a second.
 const FRAMES: u32 = 60;
+/// A tenth of a millisecond.
+const GLIMPSE_TICKS: u32 = 3;
 
 /// What can be varied before anything is written.
 #[derive(Clone)]
@@ -25,7 +27,22 @@ pub(crate) struct Plan {
     pub(crate) audio_short: u32,
     /// Samples moved from the second to the first segment of the French audio.
     pub(crate) audio_uneven: u32,
+    /// Pictures of a tenth of a millisecond in front of the first segment's: pre-roll.
+    pub(crate) glimpses: u32,
+    /// Pictures of each segment that its last one stands for, itself included.
+    pub(crate) held: u32,
     pub(crate) low_latency: bool,
+}
+
+impl Plan {
+    /// How long each picture of `segment` lasts, together as long as [`FRAMES`] of them.
+    fn picture_ticks(&self, segment: u32, sample_ticks: u32) -> Vec<u32> {
+        let glimpses = if segment == 0 { self.glimpses } else { 0 };
+        let mut ticks = vec![GLIMPSE_TICKS; glimpses as usize];
+        ticks.extend(vec![sample_ticks; (FRAMES - self.held) as usize]);
+        ticks.push(self.held * sample_ticks - glimpses * GLIMPSE_TICKS);
+        ticks
+    }
 }
 
 impl Default for Plan {
@@ -36,6 +53,8 @@ impl Default for Plan {
             starts: [0; 2],
             audio_short: 0,
             audio_uneven: 0,
+            glimpses: 0,
+            held: 1,
             low_latency: false,
         }
     }
@@ -144,7 +163,8 @@ impl Site {
                 }
                 parts.concat()
             } else {
-                [mp4::styp(), mp4::fragment(&track, start, FRAMES, BIGS[at], true)].concat()
+                let ticks = plan.picture_ticks(segment, track.sample_ticks);
+                [mp4::styp(), mp4::uneven_fragment(&track, start, &ticks, BIGS[at], true)].concat()
             };
             let text = duration(u64::from(FRAMES * track.sample_ticks), track.timescale);
             writeln!(list, "#EXTINF:{text},\nseg{segment}.m4s").expect("strings take text");

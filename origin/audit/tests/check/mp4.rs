@@ -95,6 +95,18 @@ pub(crate) fn sample_size(track: &TrackSpec, at: u32, big: usize) -> usize {
 
 /// One moof and its mdat: `count` samples from decode time `start`.
 pub(crate) fn fragment(track: &TrackSpec, start: u64, count: u32, big: usize, sync: bool) -> Vec<u8> {
+    uneven_fragment(track, start, &vec![track.sample_ticks; count as usize], big, sync)
+}
+
+/// The same with a duration for each sample.
+pub(crate) fn uneven_fragment(
+    track: &TrackSpec,
+    start: u64,
+    ticks: &[u32],
+    big: usize,
+    sync: bool,
+) -> Vec<u8> {
+    let count = u32::try_from(ticks.len()).expect("fixture fragments are short");
     let sizes: Vec<usize> =
         (0..count).map(|at| sample_size(track, u32::from(!sync || at > 0), big)).collect();
     let tfhd = words(&[0x0002_0000, 1]);
@@ -103,10 +115,10 @@ pub(crate) fn fragment(track: &TrackSpec, start: u64, count: u32, big: usize, sy
     let first_flags = if sync || track.video.is_none() { 0x0200_0000 } else { 0x0101_0000 };
     let rest_flags = if track.video.is_some() { 0x0101_0000 } else { 0x0200_0000 };
     let mut trun = words(&[0x0100_0f01, count, 0]);
-    for (at, size) in sizes.iter().enumerate() {
+    for (at, (size, ticks)) in sizes.iter().zip(ticks).enumerate() {
         let flags = if at == 0 { first_flags } else { rest_flags };
         let size = u32::try_from(*size).expect("fixture samples are small");
-        trun.extend(words(&[track.sample_ticks, size, flags]));
+        trun.extend(words(&[*ticks, size, flags]));
         trun.extend_from_slice(&track.shift.to_be_bytes());
     }
     let traf = |trun: &[u8]| {

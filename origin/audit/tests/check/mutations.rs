@@ -599,3 +599,30 @@ fn a_picture_turned_by_a_quarter_is_declared_as_it_is_seen() {
     let report = audit(&site, Options::default());
     assert!(report.findings.is_empty(), "{report}");
 }
+
+/// What players are not meant to notice as a rate: pre-roll that passes in an instant, and a picture that stays.
+/// Without the rule the first film has 35 frames a second, the second 10, the third 15.
+const UNSTEADY: [(u32, u32); 3] = [(30, 1), (0, 41), (30, 41)];
+
+fn unsteady((glimpses, held): (u32, u32)) -> Plan {
+    Plan { glimpses, held, ..Plan::default() }
+}
+
+#[test]
+fn glimpses_and_held_pictures_are_no_frame_rate() {
+    for pictures in UNSTEADY {
+        let report = audit(&Site::new(&unsteady(pictures)), Options::default());
+        assert!(report.findings.is_empty(), "{pictures:?}: {report}");
+    }
+}
+
+#[test]
+fn a_wrong_frame_rate_is_blamed_among_glimpses_and_held_pictures() {
+    const ROWS: &[Row] = &[
+        ("FRAME-RATE too low", 26, S(|s| s.text(MASTER, "RATE=30.000", "RATE=25.000"))),
+        ("FRAME-RATE too high", 26, S(|s| s.text(MASTER, "RATE=30.000", "RATE=61.000"))),
+    ];
+    for pictures in UNSTEADY {
+        check(&unsteady(pictures), ROWS);
+    }
+}
