@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | 0 | stopped when told to | every file can be served | no error found |
 //! | 1 | could not start | a file is refused | errors found |
-//! | 2 | usage | usage, or a file cannot be read | usage, or the URL cannot be loaded |
+//! | 2 | usage | usage, or a file cannot be read | usage, or the URL cannot be loaded or is no playlist |
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -93,6 +93,8 @@ pub(crate) fn main() -> ExitCode {
 
 /// Says on standard error what went wrong, from the general to the particular.
 fn fail(command: &str, code: u8, error: &anyhow::Error) -> io::Result<ExitCode> {
-    writeln!(io::stderr(), "rillcast {command}: {error:#}")?;
+    // A parser's message may end its last line itself.
+    let message = format!("{error:#}");
+    writeln!(io::stderr(), "rillcast {command}: {}", message.trim_end())?;
     Ok(ExitCode::from(code))
 }

@@ -63,16 +63,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Why a configuration is not usable. The operator's fault; the message says where.
+/// Why a configuration is not usable. The operator's fault; the message says where, and its source says more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path} is larger than {MAX_CONFIG_BYTES} bytes: not a configuration")]
     TooLarge { path: PathBuf },
-    #[error("{path}: {source}")]
+    #[error("{path} cannot be used")]
     Syntax { path: PathBuf, source: Box<toml::de::Error> },
-    #[error("{key}: {source}")]
+    #[error("{key} cannot be used")]
     Network { key: &'static str, source: NetworkError },
     #[error("http.cors_origins: `{origin}` is no origin such as https://player.example")]
     Origin { origin: String },

@@ -97,21 +97,50 @@ fn check_finds_nothing_wrong_with_us_wherever_the_server_runs() {
     }
 }
 
+/// Checks `url`, which gives nothing to audit; returns what is said of it. In JSON the report holds the same.
+fn nothing_to_check(url: &str) -> String {
+    let (code, out, err) = run(Path::new("/"), &["check", url]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    let (code, json, again) = run(Path::new("/"), &["check", "--json", url]);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((code, &again), (Some(2), &err));
+    let findings = report["findings"].as_array().expect("a list");
+    assert_eq!((findings.len(), &report["counts"]["playlists"]), (1, &0.into()), "{report:#}");
+    let message = findings[0]["message"].as_str().expect("text");
+    assert_eq!(err, format!("rillcast check: {url}: {message}\n"));
+    err
+}
+
 #[test]
 fn check_says_when_there_is_nothing_to_check() {
     // A port that was free a moment ago: nobody listens there.
     let port = TcpListener::bind("127.0.0.1:0").expect("free ports").local_addr().expect("bound").port();
-    let url = format!("http://127.0.0.1:{port}/vod/a.mp4/master.m3u8");
-    let (code, out, err) = run(Path::new("/"), &["check", "--json", &url]);
+    let err = nothing_to_check(&format!("http://127.0.0.1:{port}/vod/a.mp4/master.m3u8"));
+    assert!(err.contains("cannot be loaded: no answer: ") && err.contains("refused"), "{err}");
+    let (code, out, err) = run(Path::new("/"), &["check", "media/a.mp4"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
-    assert!(err.contains(&url) && err.contains("cannot be loaded"), "{err}");
-    let (code, _, err) = run(Path::new("/"), &["check", "media/a.mp4"]);
-    assert_eq!(code, Some(2));
     assert!(err.contains("no http or https URL"), "{err}");
+
+    let folder = folder();
+    fs::write(folder.path().join("media/broken.mp4"), b"this is no movie").expect("writable");
+    let mut serving = Serving::start(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let url = serving.url();
+    let err = nothing_to_check(&format!("{url}vod/none.mp4/master.m3u8"));
+    assert!(err.contains("cannot be loaded: it answers with status 404: Not found"), "{err}");
+    let err = nothing_to_check(&format!("{url}vod/broken.mp4/master.m3u8"));
+    assert!(err.contains("status 422: The file is damaged or not a movie: "), "{err}");
+    let err = nothing_to_check(&url);
+    assert!(err.contains("this is not a playlist: it begins with `<!doctype html>`"), "{err}");
+}
+
+#[test]
+fn check_ends_its_text_with_a_line_end() {
     let folder = folder();
     let mut serving = Serving::start(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
-    let (code, _, _) = run(Path::new("/"), &["check", &format!("{}vod/none.mp4/master.m3u8", serving.url())]);
-    assert_eq!(code, Some(1), "an answer that is no playlist is an error found");
+    let entry = format!("{}vod/a.mp4/master.m3u8", serving.url());
+    let (code, out, err) = run(Path::new("/"), &["check", &entry]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.starts_with("0 errors, ") && out.ends_with(" requests\n"), "{out:?}");
 }
 
 #[test]
@@ -180,6 +209,23 @@ fn a_missing_media_directory_is_named_with_a_way_out() {
         assert_eq!((code, out.as_str()), (Some(1), ""), "{args:?}");
         assert!(err.contains("no media directory") && err.contains("--media DIR"), "{err}");
         assert!(err.contains(args.last().filter(|_| args.len() > 1).unwrap_or(&"media")), "{err}");
+    }
+}
+
+/// The operating system's words, the parser's and those about an address alike.
+#[test]
+fn what_is_wrong_with_a_configuration_is_said_once() {
+    let folder = folder();
+    let [syntax, network] = ["[http", "[ops]\nmetrics_from = [\"10.0.0.0/33\"]"].map(|text| {
+        let path = folder.path().join(format!("{}.toml", text.len()));
+        fs::write(&path, text).expect("writable");
+        path.to_str().expect("text").to_owned()
+    });
+    for (path, words) in [("/nope", "(os error 2)"), (&syntax, "TOML parse error"), (&network, "has 32 bits")]
+    {
+        let (code, out, err) = run(folder.path(), &["serve", "--config", path]);
+        assert_eq!((code, out.as_str(), err.matches(words).count()), (Some(1), "", 1), "{err}");
+        assert!(err.ends_with('\n') && !err.ends_with("\n\n"), "{err:?}");
     }
 }
 
