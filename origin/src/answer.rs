@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode};
 use rillcast_http::{Problem, Reply};
 
-use crate::blob::BlobError;
+use crate::blob::{BlobError, Unlisted};
 use crate::locator::{Locator, LocatorError};
 use crate::told::Told;
 use crate::vod::asset::Refusal;
@@ -40,6 +40,21 @@ pub(crate) fn refused(locator: &Locator, error: &AssetError, told: &Told) -> Rep
         }
         AssetError::Refused(refusal) => source_problem(refusal).into(),
         AssetError::Blob(error) => blob_problem(locator, error, told).into(),
+    }
+}
+
+/// Tells the operator what a listing leaves out; that is no fault of who asked for it.
+pub(crate) fn left_out(unlisted: &Unlisted, told: &Told) {
+    let Some((first, reason)) = &unlisted.first else { return };
+    if told.is_news_of_listing(unlisted) {
+        let count = unlisted.count;
+        // Quoted: such a name may hold line ends.
+        tracing::warn!(
+            count,
+            ?first,
+            reason,
+            "files are not listed: rename or move them, or let us read them"
+        );
     }
 }
 

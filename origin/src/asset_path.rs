@@ -51,7 +51,7 @@ pub enum AssetPathError {
     #[error("hidden files are not served")]
     Hidden,
     /// A character that a name cannot have.
-    #[error("the path has a separator or control character inside a component")]
+    #[error("a name in the path has a slash, a backslash or a control character in it")]
     Character,
     /// Percent-encoding that decodes to no text.
     #[error("the path is not percent-encoded UTF-8")]

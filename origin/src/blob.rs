@@ -103,6 +103,26 @@ pub struct Listing {
     pub blobs: Vec<Listed>,
     /// Whether there are more than are listed.
     pub truncated: bool,
+    /// What looks like media and is left out, because no viewer could ask for it: the operator's to mend.
+    pub unlisted: Unlisted,
+}
+
+/// Files, and folders that cannot be looked into, that a listing leaves out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unlisted {
+    /// How many.
+    pub count: usize,
+    /// The first by path, with the reason. The path is as the store has it: any character may be in it.
+    pub first: Option<(String, String)>,
+}
+
+impl Unlisted {
+    pub(crate) fn add(&mut self, path: String, reason: impl Into<String>) {
+        self.count += 1;
+        if self.first.as_ref().is_none_or(|(first, _)| path < *first) {
+            self.first = Some((path, reason.into()));
+        }
+    }
 }
 
 /// Why a blob cannot be had.

@@ -96,7 +96,11 @@ impl Origin {
     /// # Errors
     /// [`BlobError`] when the store cannot be listed.
     pub async fn library(&self) -> Result<(Vec<LibraryEntry>, bool), Arc<BlobError>> {
-        let list = async { self.assets.store().list().await.map(Arc::new) };
+        let list = async {
+            let listing = self.assets.store().list().await?;
+            answer::left_out(&listing.unlisted, &self.told);
+            Ok(Arc::new(listing))
+        };
         let listing = self.listing.try_get_with((), list).await?;
         let entry = |blob: &Listed| {
             let master = Locator::Multivariant { asset: blob.path.clone() }.to_string();

@@ -1,10 +1,12 @@
-//! What the operator was told already: a file that cannot be served is worth one warning, not one a request.
+//! What the operator was told already: what cannot be served or listed is worth one warning, not one a request.
+
+use std::sync::{Mutex, PoisonError};
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use crate::asset_path::AssetPath;
-use crate::blob::Stamp;
+use crate::blob::{Stamp, Unlisted};
 
 /// Paths that are remembered; one that falls out is told of again.
 const MAX_TOLD: u64 = 4096;
@@ -16,22 +18,36 @@ struct Complaint {
     edition: Option<Stamp>,
 }
 
-/// The complaints of late, one a path.
+/// What was said of late.
 #[derive(Debug)]
-pub(crate) struct Told(Cache<AssetPath, Complaint>);
+pub(crate) struct Told {
+    /// One a path.
+    complaints: Cache<AssetPath, Complaint>,
+    /// What the last listing left out.
+    unlisted: Mutex<Unlisted>,
+}
 
 impl Told {
     pub(crate) fn new() -> Self {
         let policy = EvictionPolicy::lru();
-        Self(Cache::builder().max_capacity(MAX_TOLD).eviction_policy(policy).build())
+        let complaints = Cache::builder().max_capacity(MAX_TOLD).eviction_policy(policy).build();
+        Self { complaints, unlisted: Mutex::default() }
     }
 
     /// Whether this is worth a warning: nothing, or something else, was said of `path` before. Of many who ask at once,
     /// one is told yes.
     pub(crate) fn is_news(&self, path: &AssetPath, reason: &'static str, edition: Option<Stamp>) -> bool {
         let complaint = Complaint { reason, edition };
-        let replaced = self.0.entry_by_ref(path);
+        let replaced = self.complaints.entry_by_ref(path);
         replaced.or_insert_with_if(|| complaint.clone(), |before| *before != complaint).is_fresh()
+    }
+
+    /// Whether a listing leaves out something, and something else than the one before it.
+    pub(crate) fn is_news_of_listing(&self, unlisted: &Unlisted) -> bool {
+        let mut before = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_other = *before != *unlisted;
+        before.clone_from(unlisted);
+        is_other && unlisted.count > 0
     }
 }
 
@@ -54,5 +70,28 @@ mod tests {
         }
         // What was said of one path leaves the other's alone.
         assert!(!told.is_news(&one, "a folder", editions[2]));
+    }
+
+    #[test]
+    fn what_a_listing_leaves_out_is_news_once_until_it_is_something_else() {
+        let told = Told::new();
+        let of = |paths: &[&str]| {
+            let mut unlisted = Unlisted::default();
+            paths.iter().for_each(|path| unlisted.add((*path).to_owned(), "a link"));
+            unlisted
+        };
+        let listings = [
+            (of(&[]), false),
+            (of(&["b"]), true),
+            (of(&["b"]), false),
+            (of(&["a"]), true),
+            (of(&["b", "a"]), true),
+            (of(&["a", "c"]), false),
+            (of(&[]), false),
+            (of(&["b"]), true),
+        ];
+        for (unlisted, is_news) in listings {
+            assert_eq!(told.is_news_of_listing(&unlisted), is_news, "{unlisted:?}");
+        }
     }
 }

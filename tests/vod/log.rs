@@ -58,3 +58,36 @@ fn behind_a_link_that_leads_out_each_path_is_warned_of_once() {
         }
     }
 }
+
+/// Asks for the library until its listing is a new one, and then some; returns the lines about files not listed so far.
+fn told_after_listing(server: &Server, shown: &str) -> Vec<String> {
+    let listed = || String::from_utf8_lossy(&get(server.address(), "/library.json").body).into_owned();
+    // A listing is used again for a second.
+    while !listed().contains(shown) {}
+    for _ in 0..5 {
+        listed();
+    }
+    server.log().lines().filter(|line| line.contains("files are not listed")).map(str::to_owned).collect()
+}
+
+#[test]
+fn files_that_cannot_be_listed_are_warned_of_once_until_they_are_others() {
+    let library = Library::new();
+    library.put("new\nline.mp4", b"");
+    library.put("other\\.mp4", b"");
+    library.put(&format!("{}deep.mp4", "z/".repeat(40)), b"");
+    library.put("first.mp4", b"");
+    let server = library.serve();
+    let told = told_after_listing(&server, "first.mp4");
+    assert_eq!(told.len(), 1, "{told:?}");
+    for words in ["WARN", "count=3", r#"first="new\nline.mp4""#, "a control character", "rename or move them"]
+    {
+        assert!(told[0].contains(words), "no {words} in {}", told[0]);
+    }
+    library.put("second.mp4", b"");
+    assert_eq!(told_after_listing(&server, "second.mp4").len(), 1);
+    fs::remove_file(library.at("new\nline.mp4")).expect("ours");
+    library.put("third.mp4", b"");
+    let told = told_after_listing(&server, "third.mp4");
+    assert!(told.len() == 2 && told[1].contains("count=2"), "{told:?}");
+}

@@ -20,7 +20,7 @@ use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::{Availability, Blob, BlobError, BlobStore, Listed, Listing, MAX_LISTED, Priority, Stamp};
-use crate::asset_path::{AssetPath, MAX_COMPONENTS};
+use crate::asset_path::AssetPath;
 
 /// File name endings that a listing shows. What a file is, its bytes say when it is opened.
 const LISTED_ENDINGS: [&str; 4] = ["mp4", "m4v", "mov", "m4a"];
@@ -30,6 +30,8 @@ const MAX_VISITED: usize = 200_000;
 const MAX_LOOKUPS: u32 = 64;
 /// Why a folder, a pipe or a socket is not served.
 const NO_FILE: &str = "it is no regular file";
+/// Why a file has no URL, where its path is no text.
+const NO_TEXT: &str = "its name is not UTF-8";
 
 /// A store over one directory.
 #[derive(Debug)]
@@ -176,14 +178,19 @@ async fn blocking<T: Send + 'static>(
 fn list_blocking(root: &OwnedFd) -> io::Result<Listing> {
     let mut listing = Listing::default();
     let mut visited = 0;
-    let mut folders = vec![(PathBuf::from("."), String::new(), 0)];
-    while let Some((folder, prefix, depth)) = folders.pop() {
+    let mut folders = vec![(PathBuf::from("."), String::new())];
+    while let Some((folder, prefix)) = folders.pop() {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let entries = match open_beneath(root, &folder, flags).and_then(Dir::new) {
             Ok(entries) => entries,
+            Err(error) if prefix.is_empty() => return Err(error.into()),
             // A folder that cannot be read hides what is in it, not the rest.
-            Err(_) if depth > 0 => continue,
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                if let Some(reason) = left_out(&open_error(error, || None)) {
+                    listing.unlisted.add(prefix, reason);
+                }
+                continue;
+            }
         };
         for entry in entries.flatten() {
             visited += 1;
@@ -191,17 +198,21 @@ fn list_blocking(root: &OwnedFd) -> io::Result<Listing> {
                 listing.truncated = true;
                 return Ok(sorted(listing));
             }
-            // A name that is not text has no URL.
-            let Some(name) = entry.file_name().to_str().ok().filter(|name| !name.starts_with('.')) else {
+            if entry.file_name().to_bytes().starts_with(b".") {
+                continue;
+            }
+            let Ok(name) = entry.file_name().to_str() else {
+                let name = entry.file_name().to_string_lossy();
+                if entry.file_type() == FileType::Directory || is_listed(&name) {
+                    listing.unlisted.add(format!("{prefix}{name}"), NO_TEXT);
+                }
                 continue;
             };
             let path = format!("{prefix}{name}");
             if is_folder(root, &entry, &path) {
-                if depth + 1 < MAX_COMPONENTS {
-                    folders.push((PathBuf::from(&path), format!("{path}/"), depth + 1));
-                }
+                folders.push((PathBuf::from(&path), format!("{path}/")));
             } else if is_listed(name) {
-                listing.blobs.extend(listed(root, &path));
+                list_file(root, path, &mut listing);
             }
         }
     }
@@ -229,11 +240,32 @@ fn is_listed(name: &str) -> bool {
     LISTED_ENDINGS.iter().any(|listed| ending.eq_ignore_ascii_case(listed))
 }
 
-fn listed(root: &OwnedFd, path: &str) -> Option<Listed> {
-    let path = AssetPath::new(path).ok()?;
-    let blob = DirectoryStore::open_blocking(root, &path).ok()?;
-    let modified = blob.file.file().metadata().and_then(|metadata| metadata.modified()).ok();
-    Some(Listed { path, size_bytes: blob.len(), modified })
+/// Adds the file at `path` to what `listing` has, or to what it leaves out.
+fn list_file(root: &OwnedFd, path: String, listing: &mut Listing) {
+    let asset = match AssetPath::new(&path) {
+        Ok(asset) => asset,
+        Err(error) => return listing.unlisted.add(path, error.to_string()),
+    };
+    match DirectoryStore::open_blocking(root, &asset) {
+        Ok(blob) => {
+            let modified = blob.file.file().metadata().and_then(|metadata| metadata.modified()).ok();
+            listing.blobs.push(Listed { path: asset, size_bytes: blob.len(), modified });
+        }
+        Err(error) => {
+            if let Some(reason) = left_out(&error) {
+                listing.unlisted.add(path, reason);
+            }
+        }
+    }
+}
+
+/// Why a listing leaves out what is there; `None` for what went away meanwhile.
+fn left_out(error: &BlobError) -> Option<String> {
+    match error {
+        BlobError::NotFound => None,
+        BlobError::Forbidden { reason, .. } => Some((*reason).to_owned()),
+        BlobError::Outside { .. } | BlobError::Io(_) => Some(error.to_string()),
+    }
 }
 
 #[cfg(test)]

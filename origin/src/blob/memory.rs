@@ -62,7 +62,8 @@ impl BlobStore for MemoryStore {
             size_bytes: blob.bytes.len() as u64,
             modified: None,
         });
-        let listing = Listing { blobs: listed.collect(), truncated: blobs.len() > MAX_LISTED };
+        let truncated = blobs.len() > MAX_LISTED;
+        let listing = Listing { blobs: listed.collect(), truncated, ..Listing::default() };
         Box::pin(ready(Ok(listing)))
     }
 }

@@ -6,6 +6,8 @@ use rustix::fs::CWD;
 use tempfile::TempDir;
 
 use super::*;
+use crate::asset_path::MAX_COMPONENTS;
+use crate::blob::Unlisted;
 
 /// A media directory inside another, so that there is an outside to point at.
 struct Place {
@@ -190,6 +192,49 @@ async fn a_listing_is_sorted_names_media_only_and_has_sizes() {
     let listing = place.store.list().await.expect("listed");
     assert_eq!(listing.blobs.first().map(|blob| blob.size_bytes), Some(5));
     assert!(listing.blobs.iter().all(|blob| blob.modified.is_some()));
+}
+
+#[tokio::test]
+async fn a_listing_counts_what_it_leaves_out_and_names_the_first() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let place = Place::new();
+    let left_out = async || place.store.list().await.expect("listed").unlisted;
+    place.put("sub/fine.mp4", "");
+    for not_media in ["new\nline.txt", ".hidden\n.mp4"] {
+        place.put(not_media, "");
+    }
+    assert_eq!(left_out().await, Unlisted::default());
+
+    let deep = |folders: usize| format!("{}z.mp4", "y/".repeat(folders));
+    fs::create_dir_all(place.at(&deep(MAX_COMPONENTS + 9)).parent().expect("folders")).expect("writable");
+    place.put(&deep(MAX_COMPONENTS - 1), "");
+    assert_eq!(left_out().await.count, 0);
+    // From last to first by path.
+    let mut count = 0;
+    let mut check = async |path: &str, reason: &str| {
+        count += 1;
+        let unlisted = left_out().await;
+        let (first, why) = unlisted.first.expect("there is one");
+        assert_eq!((unlisted.count, first.as_str()), (count, path));
+        assert!(why.contains(reason), "{path}: {why}");
+    };
+    place.put(&deep(MAX_COMPONENTS), "");
+    check(&deep(MAX_COMPONENTS), "deeper than 32 components").await;
+    place.put(&deep(MAX_COMPONENTS + 9), "");
+    check(&deep(MAX_COMPONENTS + 9), "deeper than 32 components").await;
+    fs::write(place.at("").join(OsStr::from_bytes(b"x\xff.mp4")), "").expect("writable");
+    check("x\u{fffd}.mp4", "not UTF-8").await;
+    fs::create_dir(place.at("").join(OsStr::from_bytes(b"w\xff"))).expect("writable");
+    check("w\u{fffd}", "not UTF-8").await;
+    symlink("../secret.mp4", place.at("v.mp4")).expect("a link");
+    check("v.mp4", "leads out").await;
+    place.put("back\\slash.mp4", "");
+    check("back\\slash.mp4", "a backslash").await;
+    place.put("a\nb.mp4", "");
+    check("a\nb.mp4", "a control character").await;
+    assert_eq!(place.listed().await, ["sub/fine.mp4", &deep(MAX_COMPONENTS - 1)]);
 }
 
 #[tokio::test]
