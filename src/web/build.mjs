@@ -2,6 +2,7 @@
 //
 // hls.js is taken in its UMD form: only there is the worker for MPEG-TS part of the same file (made into a blob: URL at run
 // time), so the page stays three files. The build is a function of the sources and the lock file; no time, no hash, no path.
+// hls.js stays at 1.7.3: 1.7.4 never ends a film with less than 0.2 s of sound (1.5 to 1.7.3 play it).
 import { build } from "esbuild";
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

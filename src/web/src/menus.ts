@@ -110,8 +110,19 @@ export function codecName(codec: string | undefined): string {
   return names.find(([pattern]) => pattern.test(codec))?.[1] ?? codec;
 }
 
+/** What speakers call the language of a BCP 47 tag; the tag itself where the browser does not know it. */
+function languageName(tag: string | undefined): string {
+  if (tag === undefined || tag === "und") return "";
+  try {
+    return new Intl.DisplayNames([tag], { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag; // Not a well-formed tag.
+  }
+}
+
+/** The name, and the language unless the name says it: a title such as `Director's commentary` does not. */
 function trackText(track: MediaPlaylist): string {
-  const language = track.lang === undefined || track.lang === "und" ? "" : track.lang;
+  const language = languageName(track.lang);
   const channels = track.channels?.startsWith("6") ? "5.1" : track.channels?.startsWith("8") ? "7.1" : "";
   const name = track.name || "track";
   return [name, name.toLowerCase().includes(language.toLowerCase()) ? "" : language, channels].filter((part) => part !== "").join(" · ");
