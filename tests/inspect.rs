@@ -127,6 +127,33 @@ fn what_is_said_of_real_files_agrees_with_ffprobe() {
     assert!(compared > 0, "no file of the corpus was compared");
 }
 
+/// ffprobe 5 tells no titles of tracks, so what ffmpeg was told to write is compared.
+#[test]
+fn titles_are_those_that_ffmpeg_was_told_to_write() {
+    const TITLE: &str = "Director\u{2019}s \"commentary\"";
+    let dir = tempfile::tempdir().expect("a writable place for temporary files");
+    for name in ["titled.mp4", "titled.mov"] {
+        let file = dir.path().join(name);
+        let written = Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", "anullsrc=d=1", "-map", "0:a", "-map", "0:a"])
+            .args(["-c:a", "aac", "-metadata:s:a:1", &format!("title={TITLE}")])
+            .arg(&file)
+            .output();
+        let Ok(written) = written else {
+            eprintln!("skipped: no ffmpeg");
+            return;
+        };
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+        let report = json(&inspect(&["--json"], &[&file]));
+        let titles: Vec<_> =
+            report["tracks"].as_array().expect("a list").iter().map(|t| &t["title"]).collect();
+        assert_eq!(titles, [&Value::Null, &TITLE.into()], "{name}");
+        assert!(!slugs(&report).contains(&"language-unclear"));
+        let text = String::from_utf8_lossy(&inspect(&[], &[&file]).stdout).into_owned();
+        assert!(text.contains(&format!("\n  title        {TITLE}\n")), "{text}");
+    }
+}
+
 fn corpus() -> Option<Vec<PathBuf>> {
     let dir = std::env::var_os("RILLCAST_CORPUS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"), PathBuf::from);
@@ -230,6 +257,10 @@ fn compare_track(track: &Value, stream: &Value, odd: &mut Disagreements) {
     odd.equal("samples", track["sample_count"].as_f64(), number(&stream["nb_frames"]));
     let language = stream["tags"]["language"].as_str().unwrap_or("und");
     odd.equal("language", track["language"].as_str(), Some(language));
+    // ffprobe 5 tells none.
+    if let Some(title) = stream["tags"]["title"].as_str() {
+        odd.equal("title", track["title"].as_str(), Some(title));
+    }
     odd.equal("default", track["enabled"].as_bool(), Some(stream["disposition"]["default"] == 1));
     let rate = number(&stream["bit_rate"]);
     odd.near("bit rate", &track["average_bits_per_s"], rate, rate.unwrap_or(0.0) * 0.01 + 1.0);

@@ -1,6 +1,6 @@
 //! The report as text for people: aligned, at most 96 columns.
 //!
-//! What comes from the file (names, languages, brands) is printed without control characters, so that
+//! What comes from the file (names, languages, titles, brands) is printed without control characters, so that
 //! a file cannot move the cursor of who inspects it.
 
 mod lines;

@@ -70,6 +70,7 @@ fn track(id: u32, name: &str, kind: &'static str) -> TrackReport {
         level: None,
         rfc6381: "mp4a.40.2".to_owned(),
         language: "eng".to_owned(),
+        title: None,
         enabled: true,
         timescale_ticks_per_s: 48_000,
         sample_count: 563,

@@ -34,6 +34,8 @@ pub(in crate::inspect) struct TrackReport {
     pub(in crate::inspect) rfc6381: String,
     /// Language as the file codes it; `und` if unknown.
     pub(in crate::inspect) language: String,
+    /// What its author calls it; `null` if there is no title.
+    pub(in crate::inspect) title: Option<String>,
     /// Whether the file marks it as on by default.
     pub(in crate::inspect) enabled: bool,
     /// Ticks a second of its times.
@@ -272,6 +274,7 @@ pub(super) fn report(
         level: words.level,
         rfc6381: track.codec.rfc6381(),
         language: track.language.clone(),
+        title: track.title.clone(),
         enabled: track.enabled,
         timescale_ticks_per_s: track.timescale.ticks_per_s(),
         sample_count: track.samples.len() as u64,

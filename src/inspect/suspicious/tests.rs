@@ -54,6 +54,14 @@ fn the_container_and_what_is_left_out() {
         &[],
     );
     check(|content| content.tracks.push(content.tracks[1].clone()), &["language-unclear"]);
+    let titled = |content: &mut Content, titles: &[&str]| {
+        for title in titles {
+            let title = Some((*title).to_owned());
+            content.tracks.push(TrackReport { title, ..content.tracks[1].clone() });
+        }
+    };
+    check(|content| titled(content, &["Commentary", "Stereo"]), &[]);
+    check(|content| titled(content, &["Commentary", "Commentary"]), &["language-unclear"]);
 }
 
 #[test]

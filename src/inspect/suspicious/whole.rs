@@ -42,11 +42,11 @@ fn check_lengths(content: &Content, found: &mut Found) {
 
 fn check_languages(content: &Content, found: &mut Found) {
     let sounds = content.tracks.iter().filter(|track| track.kind == "audio");
-    let mut languages: Vec<&str> = sounds.map(|track| track.language.as_str()).collect();
-    languages.sort_unstable();
-    let same = languages.iter().zip(languages.iter().skip(1)).any(|(one, two)| one == two);
+    let mut names: Vec<_> = sounds.map(|track| (&track.language, &track.title)).collect();
+    names.sort_unstable();
+    let same = names.iter().zip(names.iter().skip(1)).any(|(one, two)| one == two);
     found.when(same, "language-unclear", || {
-        "audio tracks share a language or have none: viewers cannot tell them apart".to_owned()
+        "audio tracks share a language or have none, and have no title of their own: viewers cannot tell them apart".to_owned()
     });
 }
 

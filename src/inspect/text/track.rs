@@ -12,6 +12,9 @@ pub(super) fn write(track: &TrackReport, lines: &mut Lines) {
     lines.row(&format!("{name} {kind}"), &format!("{codec} {profile}{level} ({rfc6381})"));
     let on = if track.enabled { "on" } else { "off by default" };
     lines.row("track", &format!("id {id}, {on}, language {}", printable(&track.language)));
+    if let Some(title) = &track.title {
+        lines.row("title", &printable(title));
+    }
     if let Some(video) = &track.video {
         write_video(video, lines);
     }
