@@ -93,6 +93,12 @@ fn write_playlists(timeline: &Timeline, plan: &SegmentPlan) {
     let presentation = Presentation::of_plan(timeline, plan);
     let multivariant = hls::multivariant(&presentation, "~1.0/");
     assert!(multivariant.starts_with("#EXTM3U\n"));
+    let mut names: Vec<&str> =
+        multivariant.split(",NAME=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let sounds = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), sounds, "each name of a group is there once");
     for rendition in &presentation.renditions {
         let playlist = hls::media_playlist(&presentation, rendition);
         let listed = playlist.lines().filter(|line| line.starts_with("#EXTINF:")).count();

@@ -70,7 +70,8 @@ pub fn assert_same(one: &Result<Movie, FormatError>, other: &Result<Movie, Forma
             assert_eq!((one.timescale, one.tracks.len()), (other.timescale, other.tracks.len()));
             for (one, other) in one.tracks.iter().zip(&other.tracks) {
                 assert_eq!((one.id, &one.codec, &one.format), (other.id, &other.codec, &other.format));
-                assert_eq!((&one.language, &one.edits), (&other.language, &other.edits));
+                assert_eq!((&one.language, &one.title), (&other.language, &other.title));
+                assert_eq!(one.edits, other.edits);
                 let rows = |track: &rillcast_media::movie::Track| {
                     track.samples.rows(0..usize::MAX).collect::<Vec<_>>()
                 };

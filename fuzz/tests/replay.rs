@@ -126,6 +126,10 @@ fn shapes() -> Vec<(String, Vec<u8>)> {
         ("constant", Shape::new(vec![constant])),
         ("hevc", Shape::new(vec![Track::hevc(1, 25, 12, 40), Track::text(3, 2)])),
         ("bare", Shape::new(vec![bare])),
+        (
+            "titles",
+            Shape::new(vec![audio().with_title("Stereo"), Track::aac(3, 60).with_title("{$\"\n\u{fffd}")]),
+        ),
         ("two-videos", Shape::new(vec![video(), Track::avc(7, 25, 12, 40), Track::avc(8, 30, 10, 40)])),
     ];
     shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape.bytes())).collect()
