@@ -40,9 +40,9 @@ fn unlike(plain: String, number: usize, taken: &[String]) -> String {
 
 /// The title as a quoted string can hold it and every reader of playlists reads it.
 ///
-/// No quotes, and no control characters (§4.2). Besides no line separators, which some readers take
-/// for the end of the line; no byte order mark (§4.1); and no `{$`, which begins the name of a
-/// variable (rfc8216bis §4.3) that nothing defines: hls.js then refuses the playlist.
+/// No quotes, and no control characters (§4.2). Besides no line separators: hls.js ends the tag there,
+/// and so loses its URI. No byte order mark (§4.1). And no `{$`, which begins the name of a variable;
+/// a player has to refuse a playlist with one that is not defined (rfc8216bis §4.3).
 fn title(rendition: &Rendition) -> Option<String> {
     let letter = |letter: char| match letter {
         '"' => '\'',
