@@ -6,7 +6,8 @@
 //!
 //! - [`samples`]: every access unit comes back, unchanged and in time. [`packets`], [`boxes`], [`fetch`] read for it.
 //! - [`decoded`]: players decode as much as there is.
-//! - [`browsers`]: hls.js, Shaka Player, and the page. [`ladder`] is a film with renditions to switch between.
+//! - [`browsers`]: hls.js, Shaka Player, and the page. [`ladder`] is a film with renditions to switch between, [`shapes`] are films
+//!   whose tracks do not begin and end together.
 
 #[path = "interop/boxes.rs"]
 mod boxes;
@@ -24,6 +25,8 @@ mod ladder;
 mod packets;
 #[path = "interop/samples.rs"]
 mod samples;
+#[path = "interop/shapes.rs"]
+mod shapes;
 
 use std::process::Command;
 
@@ -95,16 +98,19 @@ fn the_audit_finds_no_error_in_any_stream() {
     let Some((files, server)) = stage(&[], |_| true) else { return };
     let mut faults = Vec::new();
     for file in &files {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_rillcast")).arg("check").arg(server.master(&file.name)).output();
-        let output = output.expect("the binary was built for this test");
-        let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        tools::say(&format!("{}: {}", file.name, told.lines().last().unwrap_or_default()));
-        if !output.status.success() {
-            faults.push(format!("{}: {told}{}", file.name, String::from_utf8_lossy(&output.stderr)));
-        }
+        faults.extend(audit(&server, &file.name));
     }
     none(&faults);
+}
+
+/// What `rillcast check` has against a stream.
+fn audit(server: &Server, name: &str) -> Option<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_rillcast")).arg("check").arg(server.master(name)).output();
+    let output = output.expect("the binary was built for this test");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    tools::say(&format!("{name}: {}", told.lines().last().unwrap_or_default()));
+    let fine = output.status.success();
+    (!fine).then(|| format!("{name}: {told}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 #[test]
@@ -194,6 +200,31 @@ fn browsers_switch_between_the_renditions_of_one_file() {
         found.into_iter().map(move |fault| format!("{player}: {fault}"))
     });
     none(&faults.collect::<Vec<_>>());
+}
+
+#[test]
+fn browsers_play_films_of_odd_shapes_from_zero_to_the_end() {
+    if !(tools::present(&["ffmpeg"]) && browsers::present()) {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a writable place for temporary files");
+    shapes::make(dir.path());
+    let server = Server::start(dir.path());
+    let _turn = tools::turn("browser");
+    let mut faults = Vec::new();
+    for shape in &shapes::SHAPES {
+        let file = shape.file();
+        faults.extend(audit(&server, &file));
+        let expected = browsers::Expected {
+            tolerance_s: shapes::TOLERANCE_S,
+            ..browsers::Expected::even(shape.duration_s)
+        };
+        for player in browsers::PLAYERS {
+            let found = browsers::play(player, &server.master(&file), &expected);
+            faults.extend(found.iter().map(|fault| format!("{file}, {player}: {fault}")));
+        }
+    }
+    none(&faults);
 }
 
 #[test]
