@@ -1,6 +1,7 @@
 //! `rillcast check URL`: drives the auditor over the network and prints what it found.
 
 mod fetch;
+mod problem;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;

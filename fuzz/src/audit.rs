@@ -155,6 +155,7 @@ impl Document {
             redirects: u32::from(self.path.len() % 8 == 7),
             headers: self.headers.clone(),
             body: self.body.clone(),
+            problem: (self.status >= 400).then(|| String::from_utf8_lossy(&self.body).into_owned()),
         };
         if self.status == 206 {
             self.cut(request, &mut response);

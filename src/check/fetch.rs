@@ -12,6 +12,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rillcast_audit::{FetchRequest, Method, Response};
 
+use super::problem;
+
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: u32 = 5;
 /// How long one answer may take.
@@ -89,7 +91,7 @@ impl Fetcher {
         }
         let limit = request.max_bytes;
         let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-        let body = limited.collect().await.map_err(|_| FetchError::Body { limit })?;
+        let body = limited.collect().await.map_err(|_| FetchError::Body { limit })?.to_bytes();
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
         let response = Response {
@@ -97,7 +99,8 @@ impl Fetcher {
             final_url: url.to_owned(),
             redirects: 0,
             headers: headers.collect(),
-            body: body.to_bytes().to_vec(),
+            body: body.to_vec(),
+            problem: problem::words(&head.headers, &body).filter(|_| !head.status.is_success()),
         };
         Ok((response, None))
     }

@@ -52,6 +52,8 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// Body bytes, with any content coding still on.
     pub body: Vec<u8>,
+    /// What the server says is wrong, in words, where the driver can read it (RFC 9457).
+    pub problem: Option<String>,
 }
 
 impl Response {

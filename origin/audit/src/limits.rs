@@ -35,9 +35,7 @@ pub const SAMPLES_MAX: usize = 1_000_000;
 pub const NALS_MAX: usize = 1_000;
 /// Findings kept for one line of the checklist; further ones are only counted.
 pub const FINDINGS_PER_LINE_MAX: usize = 50;
-/// Largest body of an error answer that is read for what the server says of it.
-pub const PROBLEM_BYTES_MAX: usize = 64 << 10;
-/// Longest title and longest detail of an error answer that are shown, in characters.
+/// Longest [`Response::problem`](crate::Response::problem) that is shown, in characters.
 pub const PROBLEM_CHARS_MAX: usize = 400;
 /// Longest piece of foreign text quoted in a message, in characters.
 pub const QUOTE_CHARS_MAX: usize = 120;

@@ -34,7 +34,7 @@ impl Audit {
             http::judge(kind, &job.url, response, &mut self.ledger);
         }
         if !(200..300).contains(&response.status) {
-            let message = format!("is listed, but answers with status {}", response.status);
+            let message = format!("is listed, but answers with {}", entry::status(response));
             self.ledger.error(16, &job.url, Place::Whole, message);
             return;
         }

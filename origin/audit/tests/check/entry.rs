@@ -20,39 +20,35 @@ fn answer(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Response {
     Response { status, headers, body: body.into(), ..Response::default() }
 }
 
-const PROBLEM: &str = "application/problem+json";
-
 #[test]
 fn an_error_is_told_with_its_status_and_in_the_words_of_the_server() {
+    let most = "x".repeat(limits::PROBLEM_CHARS_MAX);
     let cases = [
-        ("text/plain", "not found", ""),
-        (PROBLEM, r#"{"title":"No\u001b","detail":"it is short"}"#, ": No\u{fffd}: it is short"),
-        ("Application/Problem+JSON; charset=utf-8", r#"{"detail":"it is short"}"#, ": it is short"),
-        (PROBLEM, r#"{"title":7,"detail":"it is short"}"#, ": it is short"),
-        ("text/html", r#"{"title":"t"}"#, ""),
-        (PROBLEM, "{", ""),
-        (PROBLEM, "[]", ""),
-        (PROBLEM, "{}", ""),
+        (None, String::new()),
+        (Some("No\u{1b}: it is short".to_owned()), ": No\u{fffd}: it is short".to_owned()),
+        (Some(most.clone()), format!(": {most}")),
+        (Some(format!("{most}x")), format!(": {most}…")),
     ];
-    for (kind, body, words) in cases {
-        let finding = refused(&answer(422, kind, body));
+    for (problem, words) in cases {
+        let finding = refused(&Response { problem, ..answer(422, "text/html", "no") });
         let expected = format!("cannot be loaded: it answers with status 422{words}");
-        assert_eq!((finding.line, finding.message), (16, expected), "{kind} {body}");
+        assert_eq!((finding.line, finding.message), (16, expected));
     }
 }
 
 #[test]
-fn the_words_of_the_server_are_read_up_to_a_bound() {
-    let words = |detail_chars: usize, body_bytes: usize| {
-        let json = format!(r#"{{"detail":"{}"}}"#, "x".repeat(detail_chars));
-        let padding = " ".repeat(body_bytes.saturating_sub(json.len()));
-        let finding = refused(&answer(500, PROBLEM, format!("{json}{padding}")));
-        finding.message.split_once("500: ").map(|(_, words)| words.to_owned())
+fn the_words_of_the_server_are_told_of_listed_documents_too() {
+    let mut site = Site::new(&Plan::default());
+    site.tamper = |request, response| {
+        if request.url.ends_with("en/seg1.m4s") {
+            (response.status, response.problem) = (503, Some("come again".to_owned()));
+        }
     };
-    let most = "x".repeat(limits::PROBLEM_CHARS_MAX);
-    assert_eq!(words(limits::PROBLEM_CHARS_MAX, limits::PROBLEM_BYTES_MAX), Some(most.clone()));
-    assert_eq!(words(limits::PROBLEM_CHARS_MAX + 1, 0), Some(format!("{most}…")));
-    assert_eq!(words(1, limits::PROBLEM_BYTES_MAX + 1), None);
+    let report = audit(&site, Options::default());
+    let told = report.findings.iter().any(|finding| {
+        finding.line == 16 && finding.message == "is listed, but answers with status 503: come again"
+    });
+    assert!(told && report.nothing_audited().is_none(), "{report}");
 }
 
 #[test]
