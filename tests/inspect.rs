@@ -97,6 +97,76 @@ fn an_edit_inside_a_gop_is_told_with_its_preroll_and_reordering_with_its_depth()
     assert_eq!(track["trim"]["preroll_s"], 1.0);
     assert_eq!((&track["start_s"], &track["end_s"]), (&0.0.into(), &5.0.into()));
     assert_eq!(track["video"]["gop"]["reorder_frames"], 1);
+    // 25 pictures of the GOP are there for decoding only, and one more is decoded among them.
+    let moved = track["preroll_samples"].as_u64().expect("a number");
+    assert!((25..=26).contains(&moved), "{moved}");
+    let message = message(&report, "edit-preroll");
+    assert!(message.ends_with("they pass in an instant before the first picture"), "{message}");
+}
+
+/// What the rule `slug` says.
+fn message<'a>(report: &'a Value, slug: &str) -> &'a str {
+    let list = report["suspicious"].as_array().expect("a list");
+    let found = list.iter().find(|suspicion| suspicion["slug"] == slug);
+    found.and_then(|suspicion| suspicion["message"].as_str()).unwrap_or_default()
+}
+
+#[test]
+fn what_is_missing_at_the_ends_is_told_with_what_is_made_of_it() {
+    // Pictures of 12 s; sound that begins 3 s later and ends 4.34 s before them.
+    let late = Track::aac(2, 219).with_edits(&[Edit::new(3000, -1), Edit::new(0, 0)]);
+    let report = generated(&Shape::new(vec![Track::avc(1, 25, 50, 300), late]));
+    let sound = &report["tracks"][1];
+    assert_eq!(sound["silence_frames"], serde_json::json!({"before": 141, "between": 0, "after": 203}));
+    assert_eq!(sound["start_s"], 3.0);
+    let said = message(&report, "audio-starts-late");
+    assert_eq!(said, "sound starts 3.000 s after the first picture: 141 frames of silence are made in front");
+    let said = message(&report, "av-duration-mismatch");
+    assert_eq!(said, "video ends at 12.000 s, audio at 7.672 s: 203 frames of silence are made behind");
+
+    // Pictures that begin 2 s after the sound.
+    let late = Track::avc(1, 25, 50, 300).with_edits(&[Edit::new(2000, -1), Edit::new(0, 0)]);
+    let report = generated(&Shape::new(vec![late, Track::aac(2, 656)]));
+    let (picture, sound) = (&report["tracks"][0], &report["tracks"][1]);
+    assert_eq!((&picture["start_s"], &picture["first_held_s"]), (&0.0.into(), &2.0.into()));
+    assert_eq!((&picture["preroll_samples"], &sound["start_s"]), (&1.into(), &0.0.into()));
+    let said = message(&report, "video-starts-late");
+    assert_eq!(said, "the first picture comes 2.000 s after the sound starts: it is held from there");
+}
+
+#[test]
+fn a_turn_that_is_no_quarter_is_told_with_what_is_shown() {
+    let mut bytes = Shape::new(vec![Track::avc(1, 25, 50, 300)]).bytes();
+    let header = bytes.windows(4).position(|word| word == b"tkhd").expect("there is a track");
+    let plain: Vec<u8> =
+        [0x1_0000i32, 0, 0, 0, 0x1_0000].iter().flat_map(|cell| cell.to_be_bytes()).collect();
+    let matrix = bytes[header..].windows(20).position(|cells| cells == plain).expect("a matrix") + header;
+    // The cosine and sine of 30 degrees.
+    for (at, cell) in [(0, 56_756i32), (4, 32_768), (12, -32_768), (16, 56_756)] {
+        bytes[matrix + at..][..4].copy_from_slice(&cell.to_be_bytes());
+    }
+    let dir = tempfile::tempdir().expect("a writable place for temporary files");
+    let file = dir.path().join("slanted.mp4");
+    std::fs::write(&file, bytes).expect("the directory is ours");
+    let report = json(&inspect(&["--json"], &[&file]));
+    assert_eq!(slugs(&report), ["rotation-odd"]);
+    assert_eq!(report["tracks"][0]["video"]["odd_transform"], "turns the picture by 30.0 degrees");
+    assert!(message(&report, "rotation-odd").ends_with("announced as 960 x 540, as coded"), "{report:#}");
+}
+
+#[test]
+fn a_film_cut_in_decoding_order_is_constant_and_lacks_its_last_pictures() {
+    let mut video = Track::avc(1, 25, 50, 300).with_b_frames();
+    let whole = generated(&Shape::new(vec![video.clone()]));
+    assert_eq!(whole["tracks"][0]["video"]["frame_rate"]["missing_at_end"], 0);
+    while video.samples.last().is_some_and(|sample| sample.composition == 0) {
+        video.samples.pop();
+    }
+    let report = generated(&Shape::new(vec![video]));
+    let rate = &report["tracks"][0]["video"]["frame_rate"];
+    assert_eq!((&rate["constant"], &rate["exact"]), (&true.into(), &"25/1".into()), "{rate}");
+    assert!(rate["missing_at_end"].as_u64() > Some(0), "{rate}");
+    assert!(slugs(&report).contains(&"cut-tail") && !slugs(&report).contains(&"vfr"), "{report:#}");
 }
 
 #[test]
@@ -231,11 +301,13 @@ fn compare_file(ours: &Value, theirs: &Value, odd: &mut Disagreements) {
             );
             odd.equal("channels", track["audio"]["channels"].as_u64(), stream["channels"].as_u64());
         }
-        // Both starts are of the movie's timeline; ours has the first picture at zero.
+        // Both starts are of the movie's timeline; ours has the first picture at zero, from where it is held.
         if let (Some(video), Some(_)) = starts
             && ours["playable"] == true
         {
-            odd.near("start", &track["start_s"], number(&stream["start_time"]).map(|at| at - video), 0.002);
+            let held = if track["kind"] == "audio" { tracks[0]["first_held_s"].as_f64() } else { None };
+            let zero = video - held.unwrap_or(0.0);
+            odd.near("start", &track["start_s"], number(&stream["start_time"]).map(|at| at - zero), 0.002);
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) mod gop;
 pub(super) mod interleave;
 pub(super) mod rate;
 pub(super) mod shown;
+pub(super) mod transform;
 
 use rillcast_media::time::Timescale;
 

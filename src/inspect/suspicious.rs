@@ -89,10 +89,13 @@ fn check_trim(track: &TrackReport, found: &mut Found) {
     });
     let extra_s = if track.kind == "audio" { trim.preroll_s - PRIMING_MAX_S } else { trim.preroll_s };
     found.when(extra_s > 0.0, "edit-preroll", || {
-        let preroll_s = trim.preroll_s;
-        format!(
-            "{preroll_s:.3} s before the edit's start have to be served for decoding: players may show them"
-        )
+        let (preroll_s, moved) = (trim.preroll_s, track.preroll_samples);
+        let shown = if moved > 0 {
+            "they pass in an instant before the first picture"
+        } else {
+            "players may show them"
+        };
+        format!("{preroll_s:.3} s before the edit's start have to be served for decoding: {shown}")
     });
 }
 

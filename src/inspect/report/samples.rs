@@ -1,7 +1,7 @@
 //! Reports of plain, unsuspicious files, for the tests of what is built on them.
 
 use super::segments::PlaylistRate;
-use super::track::{Chroma, ColorReport, EditReport, Trim};
+use super::track::{Chroma, ColorReport, EditReport, SilenceFrames, Trim};
 use super::*;
 
 /// A report on ten seconds of picture and sound with nothing odd about it.
@@ -84,6 +84,9 @@ fn track(id: u32, name: &str, kind: &'static str) -> TrackReport {
         repeated_times: 0,
         edits: Vec::new(),
         trim: Some(Trim { dropped_start_samples: 0, dropped_end_samples: 0, preroll_s: 0.0 }),
+        silence_frames: SilenceFrames::default(),
+        preroll_samples: 0,
+        first_held_s: 0.0,
         excluded: None,
         video: None,
         audio: None,
@@ -128,10 +131,12 @@ fn picture() -> VideoReport {
         stream_height_px: Some(1080),
         pixel_aspect: "1:1".to_owned(),
         rotation_degrees: 0,
+        odd_transform: None,
         frame_rate: FrameRate {
             constant: true,
             exact: Some("25/1".to_owned()),
             average_fps: 25.0,
+            missing_at_end: 0,
             min_fps: Some(25.0),
             max_fps: Some(25.0),
         },

@@ -13,7 +13,7 @@ use crate::inspect::facts::edits::{self, Media};
 use crate::inspect::facts::gop::{GopWalk, Gops};
 use crate::inspect::facts::rate::{self, PeakWalk};
 use crate::inspect::facts::shown::{Shown, shown};
-use crate::inspect::facts::{codec, color, rounded, seconds};
+use crate::inspect::facts::{codec, color, rounded, seconds, transform};
 
 /// One track.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,12 +62,30 @@ pub(in crate::inspect) struct TrackReport {
     pub(in crate::inspect) edits: Vec<EditReport>,
     /// What the edit list hides; `null` if nothing is shown.
     pub(in crate::inspect) trim: Option<Trim>,
+    /// Silence that the origin makes where sound is missing beside pictures.
+    pub(in crate::inspect) silence_frames: SilenceFrames,
+    /// Samples at the start that the origin does not serve at their own time: those that are there for decoding
+    /// only pass in an instant before the first picture, and a first picture may be held.
+    pub(in crate::inspect) preroll_samples: u64,
+    /// How long the first picture is held before its own time, from where the sound begins.
+    pub(in crate::inspect) first_held_s: f64,
     /// Why the origin leaves it out although it could be played.
     pub(in crate::inspect) excluded: Option<&'static str>,
     /// Of pictures.
     pub(in crate::inspect) video: Option<VideoReport>,
     /// Of sound.
     pub(in crate::inspect) audio: Option<AudioReport>,
+}
+
+/// Silent frames, as long as those of the track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub(in crate::inspect) struct SilenceFrames {
+    /// In front of the first sample.
+    pub(in crate::inspect) before: u64,
+    /// Between the pieces of an edit list.
+    pub(in crate::inspect) between: u64,
+    /// Behind the last sample.
+    pub(in crate::inspect) after: u64,
 }
 
 /// An entry of the edit list.
@@ -112,8 +130,10 @@ pub(in crate::inspect) struct VideoReport {
     pub(in crate::inspect) stream_height_px: Option<u16>,
     /// Shape of a pixel, width to height, such as `1:1`.
     pub(in crate::inspect) pixel_aspect: String,
-    /// Clockwise rotation for display.
+    /// Clockwise rotation for display: 0, 90, 180 or 270.
     pub(in crate::inspect) rotation_degrees: u16,
+    /// What else the track's matrix asks for, in words; `null` for nothing.
+    pub(in crate::inspect) odd_transform: Option<String>,
     /// How frames follow each other.
     pub(in crate::inspect) frame_rate: FrameRate,
     /// Sampling of colour and depth; `null` where the parameter set is missing.
@@ -141,6 +161,9 @@ pub(in crate::inspect) struct FrameRate {
     pub(in crate::inspect) exact: Option<String>,
     /// Frames over duration.
     pub(in crate::inspect) average_fps: f64,
+    /// Pictures that lack among the last, because the file was cut in decoding order. They count for none of
+    /// the rates.
+    pub(in crate::inspect) missing_at_end: u64,
     /// By the largest distance of two frames; `null` below two frames.
     pub(in crate::inspect) min_fps: Option<f64>,
     /// By the smallest distance of two frames.
@@ -226,7 +249,7 @@ struct Walked {
 }
 
 fn walk(track: &Track) -> Walked {
-    let mut cadence = CadenceWalk::default();
+    let mut cadence = CadenceWalk::new(slack(track.timescale));
     let mut gops = GopWalk::default();
     let mut peak = PeakWalk::new(track.timescale);
     for row in track.samples.rows(0..track.samples.len()) {
@@ -238,6 +261,11 @@ fn walk(track: &Track) -> Walked {
     let ticks = track.samples.total_duration();
     let average = rate::average(track.samples.total_bytes(), ticks, track.timescale);
     Walked { gops: gops.finish(cadence.end_pts), cadence, average, peak: peak.finish(average, ticks) }
+}
+
+/// By how many ticks the distances of a constant frame rate differ: one, or a millisecond.
+fn slack(timescale: Timescale) -> i64 {
+    (i64::from(timescale.ticks_per_s()) / 1000).max(1)
 }
 
 /// The report on `track`, which is at `index` in its movie.
@@ -288,6 +316,12 @@ pub(super) fn report(
         repeated_times: walked.cadence.repeated_times,
         edits: edit_reports(track, movie_timescale, &walked.cadence),
         trim: place.map(|place| trim(&place, track.timescale)),
+        silence_frames: place.map_or_else(SilenceFrames::default, |place| {
+            let (before, between, after) = place.silence;
+            SilenceFrames { before, between, after }
+        }),
+        preroll_samples: place.map_or(0, |place| place.moved),
+        first_held_s: place.map_or(0.0, |place| seconds(place.held, track.timescale)),
         excluded,
         video,
         audio,
@@ -332,6 +366,7 @@ fn video(track: &Track, format: &VideoFormat, walked: &Walked) -> VideoReport {
         stream_height_px: info.map(|info| info.height),
         pixel_aspect: format!("{}:{}", format.pixel_aspect.0, format.pixel_aspect.1),
         rotation_degrees: format.rotation,
+        odd_transform: transform::odd(&format.matrix, format.rotation),
         frame_rate: frame_rate(track, &walked.cadence),
         chroma: info
             .map(|info| Chroma { format: codec::chroma(info.chroma_format), bit_depth: info.bit_depth_luma }),
@@ -346,7 +381,6 @@ fn video(track: &Track, format: &VideoFormat, walked: &Walked) -> VideoReport {
 
 fn frame_rate(track: &Track, cadence: &Cadence) -> FrameRate {
     let ticks_per_s = track.timescale.ticks_per_s();
-    let millisecond = i64::from(ticks_per_s) / 1000;
     let fps = |ticks: i64| rounded(1.0 / track.timescale.seconds(ticks.max(1)), 1e3);
     let exact = cadence.distance.filter(|(least, most)| least == most).map(|(ticks, _)| {
         let ratio = u64::try_from(ticks)
@@ -357,9 +391,10 @@ fn frame_rate(track: &Track, cadence: &Cadence) -> FrameRate {
     let total = track.timescale.seconds(track.samples.total_duration().max(1));
     let frames = u32::try_from(track.samples.len()).unwrap_or(u32::MAX);
     FrameRate {
-        constant: cadence.distance.is_none_or(|(least, most)| most - least <= millisecond.max(1)),
+        constant: cadence.is_constant(slack(track.timescale)),
         exact,
         average_fps: rounded(f64::from(frames) / total, 1e3),
+        missing_at_end: cadence.missing_at_end,
         min_fps: cadence.distance.map(|(_, most)| fps(most)),
         max_fps: cadence.distance.map(|(least, _)| fps(least)),
     }

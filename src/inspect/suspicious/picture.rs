@@ -23,6 +23,14 @@ fn check_timing(track: &TrackReport, video: &VideoReport, found: &mut Found) {
     found.when(!rate.constant, "vfr", || {
         format!("the frame rate varies from {min:.2} to {max:.2}, {:.2} on average", rate.average_fps)
     });
+    let missing = rate.missing_at_end;
+    found.when(missing > 0, "cut-tail", || {
+        let pictures = if missing == 1 { "picture is" } else { "pictures are" };
+        format!(
+            "{missing} {pictures} missing among the last: the file was cut in decoding order, and what is shown \
+             before them is held instead"
+        )
+    });
     let ticks = track.timescale_ticks_per_s;
     let several = track.sample_count > 1;
     let coarse = ticks <= COARSE_TICKS_PER_S && rate.constant && rate.exact.is_none() && several;
@@ -60,6 +68,15 @@ fn check_look(video: &VideoReport, found: &mut Found) {
     found.when(video.rotation_degrees != 0, "rotation", || {
         format!("rotated by {} degrees for display: some players ignore it", video.rotation_degrees)
     });
+    if let Some(transform) = &video.odd_transform {
+        found.when(true, "rotation-odd", || {
+            let (width, height) = (video.display_width_px, video.display_height_px);
+            format!(
+                "the matrix {transform}: browsers obey quarter turns and mirroring only, and it is announced as \
+                 {width} x {height}, as coded"
+            )
+        });
+    }
     found.when(is_not_square(video), "non-square-pixels", || {
         let (width, height) = (video.display_width_px, video.display_height_px);
         format!("pixels are {}, shown at {width} x {height}: some players ignore it", video.pixel_aspect)

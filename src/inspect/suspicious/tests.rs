@@ -93,6 +93,7 @@ fn timing_of_pictures() {
     check(|content| coarse(content, 1000), &["odd-timescale"]);
     check(|content| coarse(content, 90_000), &[]);
     check(|content| content.tracks[0].timescale_ticks_per_s = 25, &[]);
+    check(|content| picture(content).frame_rate.missing_at_end = 1, &["cut-tail"]);
     check(|content| content.tracks[0].repeated_times = 1, &["repeated-times"]);
     check(|content| content.tracks[0].zero_duration_samples = 1, &["zero-duration-samples"]);
 }
@@ -113,6 +114,7 @@ fn sync_samples() {
 #[test]
 fn looks_that_players_may_ignore() {
     check(|content| picture(content).rotation_degrees = 90, &["rotation"]);
+    check(|content| picture(content).odd_transform = Some("turns the picture".to_owned()), &["rotation-odd"]);
     check(|content| picture(content).pixel_aspect = "4:3".to_owned(), &["non-square-pixels"]);
     check(|content| picture(content).pixel_aspect = "19024:19043".to_owned(), &[]);
     check(|content| picture(content).interlaced = true, &["interlaced"]);
@@ -120,6 +122,51 @@ fn looks_that_players_may_ignore() {
     check(|content| picture(content).stream_width_px = None, &[]);
     check(|content| picture(content).dynamic_range = "PQ", &["hdr-without-metadata"]);
     check(|content| picture(content).damaged_vui = true, &["damaged-vui"]);
+}
+
+/// The messages after `change` to a plain report.
+fn messages(change: impl FnOnce(&mut Content)) -> Vec<String> {
+    let mut content = content();
+    change(&mut content);
+    suspicious(&content).into_iter().map(|suspicion| suspicion.message).collect()
+}
+
+#[test]
+fn what_the_origin_makes_of_the_ends_is_told_from_what_it_made() {
+    let start = |start_s, before| {
+        messages(move |content| {
+            let sound = &mut content.tracks[1];
+            (sound.start_s, sound.silence_frames.before) = (Some(start_s), before);
+        })
+    };
+    let late = "sound starts 2.976 s after the first picture: ";
+    assert_eq!(start(2.976, 140), [format!("{late}140 frames of silence are made in front")]);
+    assert_eq!(start(2.976, 0), [format!("{late}no silence is made in front: some players wait for it")]);
+    // What was made counts, not how much was missing.
+    assert_eq!(start(0.05, 1).len(), 1);
+    let hold = |held_s, sound_s| {
+        messages(move |content| {
+            content.tracks[0].first_held_s = held_s;
+            content.tracks[1].start_s = Some(sound_s);
+        })
+    };
+    let early = "the first picture comes 2.000 s after the sound starts: ";
+    assert_eq!(hold(2.0, 0.0), [format!("{early}it is held from there")]);
+    assert_eq!(hold(0.0, -2.0), [format!("{early}there is none to show until then")]);
+    assert_eq!(hold(0.05, 0.0).len(), 1);
+    let end = |ends: [(f64, u64); 2]| {
+        messages(move |content| {
+            content.tracks.push(TrackReport { language: "deu".to_owned(), ..content.tracks[1].clone() });
+            for (track, (end_s, after)) in content.tracks.iter_mut().skip(1).zip(ends) {
+                (track.end_s, track.silence_frames.after) = (Some(end_s), after);
+            }
+        })
+    };
+    assert_eq!(end([(12.0, 0), (12.0, 0)]), [""; 0]);
+    assert_eq!(end([(12.0, 0), (10.0, 0)]), ["video ends at 12.000 s, audio at 10.000 s"]);
+    let made = ["video ends at 12.000 s, audio at 3.000 s: 1 frame of silence is made behind"];
+    assert_eq!(end([(3.0, 1), (12.0, 0)]), made);
+    assert_eq!(end([(11.9, 0), (11.9, 5)]).len(), 1);
 }
 
 #[test]

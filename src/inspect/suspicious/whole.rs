@@ -1,6 +1,9 @@
 //! Rules for the file as a whole.
 
+use std::cmp::Ordering;
+
 use super::Found;
+use super::sound::frames_of_silence;
 use crate::inspect::report::{Content, Segments};
 
 /// Ends of picture and sound may differ by this much: a long audio frame, a rounded edit.
@@ -30,13 +33,20 @@ pub(super) fn check(content: &Content, found: &mut Found) {
 }
 
 fn check_lengths(content: &Content, found: &mut Found) {
-    let end = |kind| {
-        let ends = content.tracks.iter().filter(|track| track.kind == kind).filter_map(|track| track.end_s);
-        ends.reduce(f64::max)
+    let of = |kind| content.tracks.iter().filter(move |track| track.kind == kind);
+    let Some(video) = of("video").filter_map(|track| track.end_s).reduce(f64::max) else { return };
+    // The sound that is furthest off; of two alike, the one that silence is made for.
+    let ends = of("audio").filter_map(|track| Some((track.end_s?, track.silence_frames.after)));
+    let off = |(end, silent): &(f64, u64)| ((video - end).abs(), *silent);
+    let Some((audio, silent)) =
+        ends.max_by(|one, other| off(one).partial_cmp(&off(other)).unwrap_or(Ordering::Equal))
+    else {
+        return;
     };
-    let (Some(video), Some(audio)) = (end("video"), end("audio")) else { return };
-    found.when((video - audio).abs() > MISMATCH_MAX_S, "av-duration-mismatch", || {
-        format!("video ends at {video:.3} s, audio at {audio:.3} s")
+    found.when(silent > 0 || (video - audio).abs() > MISMATCH_MAX_S, "av-duration-mismatch", || {
+        let made =
+            if silent > 0 { format!(": {} made behind", frames_of_silence(silent)) } else { String::new() };
+        format!("video ends at {video:.3} s, audio at {audio:.3} s{made}")
     });
 }
 
