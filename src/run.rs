@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use prometheus::Registry;
-use rillcast_http::{HttpMetrics, Listener, Readiness, Server};
+use rillcast_http::{HttpMetrics, Listener, Readiness, Server, StartError};
 use rillcast_origin::Origin;
 use rillcast_origin::blob::directory::DirectoryStore;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,8 +52,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let listeners = config.server.listeners.clone();
-    let server = Server::start(config.server, &front, metrics)
-        .context("cannot start: is the port taken? Another address goes with --listen ADDR:PORT")?;
+    let server = Server::start(config.server, &front, metrics).map_err(with_advice)?;
     readiness.set(true);
     announce(&listeners, server.addresses())?;
     tokio::select! {
@@ -65,6 +64,23 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let report = server.drain(config.drain).await;
     tracing::info!(cut = report.cut, "stopped");
     Ok(())
+}
+
+/// Says what to do next about a server that does not start.
+fn with_advice(error: StartError) -> anyhow::Error {
+    use std::io::ErrorKind;
+    let advice = match &error {
+        StartError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            "cannot start: the port is taken; another address goes with --listen ADDR:PORT"
+        }
+        StartError::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "cannot start: ports below 1024 want CAP_NET_BIND_SERVICE; another goes with --listen ADDR:PORT"
+        }
+        StartError::Listen { .. } => "cannot start: is the address this machine's? See `ip address`",
+        StartError::Tls { .. } => "cannot start: see `certificate` and `key` of the listener",
+        StartError::Core { .. } => "cannot start: see `ulimit -u` and the memory left",
+    };
+    anyhow::Error::new(error).context(advice)
 }
 
 /// Prints where the page is, for people and for scripts that wait for it.

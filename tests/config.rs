@@ -190,7 +190,10 @@ fn a_taken_port_is_named_with_a_way_out() {
     let address = taken.local_addr().expect("bound").to_string();
     let (code, out, err) = run(folder.path(), &["serve", "--listen", &address]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
-    assert!(err.contains(&address) && err.contains("--listen"), "{err}");
+    assert!(err.contains(&address) && err.contains("the port is taken") && err.contains("--listen"), "{err}");
+    // Another reason is not called that: this address is nobody's (RFC 5737).
+    let (code, _, err) = run(folder.path(), &["serve", "--listen", "192.0.2.1:0"]);
+    assert!(code == Some(1) && err.contains("192.0.2.1:0") && !err.contains("taken"), "{err}");
     // Not even by a second server of ours, though each shares its port among its cores.
     let mut serving = Serving::start(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
     let url = serving.url();
