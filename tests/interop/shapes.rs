@@ -18,7 +18,7 @@ pub(crate) struct Shape {
 
 /// Every shape. All inputs are the same 20 s of pictures and sound: 0 as it is, 1 three seconds later, 2 its first 12 s, 3 from
 /// 3.3 s on, which is inside a group of pictures.
-pub(crate) const SHAPES: [Shape; 7] = [
+pub(crate) const SHAPES: [Shape; 8] = [
     Shape {
         name: "sound-late",
         duration_s: 20.0,
@@ -31,6 +31,11 @@ pub(crate) const SHAPES: [Shape; 7] = [
         args: &["-t", "20", "-map", "1:v", "-map", "0:a", "-c", "copy"],
     },
     Shape { name: "pictures-short", duration_s: 20.0, args: &["-map", "2:v", "-map", "0:a", "-c", "copy"] },
+    Shape {
+        name: "one-sound-goes-on",
+        duration_s: 20.0,
+        args: &["-map", "2:v", "-map", "2:a", "-map", "0:a", "-c", "copy"],
+    },
     Shape {
         name: "start-inside-a-gop",
         duration_s: 20.0 - 3.3,

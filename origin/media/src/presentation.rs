@@ -205,11 +205,11 @@ fn key_frame_entries(timeline: &Timeline, index: usize, frames: &[KeyFrame]) -> 
 }
 
 /// Pictures a second, averaged over the track less its pauses, in thousandths: a picture that lasts a second
-/// is a still, one that lasts less than a millisecond is not seen. (`FRAME-RATE` is the highest rate, RFC
+/// is a still, one that lasts less than two milliseconds is not seen. (`FRAME-RATE` is the highest rate, RFC
 /// 8216 §4.3.4.2, but not what a single pair of pictures happens to have.)
 fn frame_rate_milli(track: &Track) -> u64 {
     let second = u64::from(track.timescale.ticks_per_s());
-    let (mut frames, mut ticks) = track.samples.lasting(&(second.div_ceil(1000)..second));
+    let (mut frames, mut ticks) = track.samples.lasting(&(second.div_ceil(500)..second));
     if frames == 0 {
         (frames, ticks) = track.samples.lasting(&(0..u64::MAX));
     }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 pub use self::clip::{Clip, ClipTrack};
 use self::edits::{MediaEdit, media_edits};
 pub use self::preroll::Preroll;
-use self::shown::{REORDER_SAMPLES, first_presented, last_end, shown};
+use self::shown::{REORDER_SAMPLES, early_end, first_presented, last_end, shown};
 pub use self::silence::Silence;
 use crate::movie::{Movie, Track, TrackKind};
 use crate::slice::SourceIndex;
@@ -153,32 +153,66 @@ fn clip(
     let at = lead + (first - edit.media_time);
     let hold = hold(movie, edits, track, at);
     let zero = Zero { at: at - movie.timescale.rescale(hold, track.timescale), timescale: track.timescale };
+    // The picture on screen at the edit's start is shown whole, with the sound that belongs to it.
+    let before = Instant::new((edit.media_time - first).max(0), track.timescale);
     let mut tracks = Vec::with_capacity(movie.tracks.len());
     for (track, edit) in movie.tracks.iter().zip(edits) {
-        let samples = shown(track, edit);
-        let mut part = ClipTrack {
-            decode_delay: decode_delay(track, &samples),
-            samples,
-            shift: shift(track, edit, zero, start, movie.timescale),
-            preroll: Preroll::default(),
-            silence: Silence::none(track.timescale),
-        };
-        if let Some(first) = first_presented(track, edit).filter(|_| track.kind() == TrackKind::Video) {
-            let hold = movie.timescale.rescale(hold, track.timescale);
-            part.preroll = Preroll::new(track, &part, first, hold, room.moved);
-            room.moved -= part.preroll.len();
+        let mut part = part(track, edit, before);
+        part.shift = shift(track, edit, zero, start, movie.timescale);
+        part.end = shown_end(track, edit, &part);
+        if track.kind() == TrackKind::Video {
+            place_pictures(track, edit, &mut part, movie.timescale.rescale(start, track.timescale), room);
         }
         tracks.push(part);
     }
     let early = movie.tracks.iter().zip(&tracks).find(|(track, part)| begins_too_early(track, part));
     if let Some((track, _)) = early {
-        let reason = "has it begin more than a minute before the first frame that is shown";
+        let reason = "has it begin more than 10 s before the first frame that is shown";
         return Err(TimelineError::Edits { track: track.id, reason });
     }
     if tracks.get(reference).is_none_or(|track| track.samples.is_empty()) {
         return Err(nothing(Some(track)));
     }
     Ok(Clip { source: SourceIndex::default(), movie: Arc::clone(movie), tracks })
+}
+
+/// The samples of `track` that `edit` shows, not yet placed; sound begins `before` the edit's start.
+fn part(track: &Track, edit: &MediaEdit, before: Instant) -> ClipTrack {
+    let mut wanted = *edit;
+    if track.kind() == TrackKind::Audio && edit.lead == 0 {
+        wanted.media_time -= before.timescale.rescale(before.ticks, track.timescale);
+        wanted.media_time = wanted.media_time.max(0);
+    }
+    let samples = shown(track, &wanted);
+    ClipTrack {
+        decode_delay: decode_delay(track, &samples),
+        samples,
+        shift: 0,
+        end: 0,
+        preroll: Preroll::default(),
+        silence: Silence::none(track.timescale),
+    }
+}
+
+/// When what `part` of `track` shows ends: with its last frame, or with the edit.
+fn shown_end(track: &Track, edit: &MediaEdit, part: &ClipTrack) -> i64 {
+    let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
+    let last = last_end(track, tail) + part.shift;
+    let edit_end = early_end(track, edit).filter(|_| track.kind() == TrackKind::Video);
+    edit_end.map_or(last, |end| last.min(end.saturating_add(part.shift)))
+}
+
+/// Moves the pictures of `part` that nobody should see, and holds the first that is seen when it comes
+/// later than the clip, which starts `start` ticks after the offset.
+fn place_pictures(track: &Track, edit: &MediaEdit, part: &mut ClipTrack, start: i64, room: &mut Room) {
+    let Some(first) = first_presented(track, edit) else { return };
+    let late = first + part.shift - track.timescale.offset() - start;
+    let ms = |limit_ms| Timescale::new(1000).expect("not zero").rescale(limit_ms, track.timescale);
+    let hold = if late > ms(silence::BRIDGED_MS) && late <= ms(MAX_HOLD_MS) { late } else { 0 };
+    let preroll = Preroll::new(track, part, first, hold, room.moved);
+    room.moved -= preroll.len();
+    part.preroll =
+        if early_end(track, edit).is_some() { preroll.with_end(track, part, part.end) } else { preroll };
 }
 
 /// Whether a decode time would be negative, which no container can write.
@@ -193,11 +227,14 @@ fn fill_silence(clip: &mut Clip, reference: usize, start: i64, last: bool, room:
     else {
         return;
     };
-    let at = |ticks| Instant::new(ticks, track.timescale);
     let from = track.timescale.offset() + clip.movie.timescale.rescale(start, track.timescale);
-    let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
-    let end = if tail.is_empty() { from } else { last_end(track, tail) + part.shift };
-    let window = (at(from), at(end));
+    let mut to = Instant::new(part.end, track.timescale);
+    if last {
+        // The last picture is held while any sound goes on, and so every sound goes on.
+        let ends = clip.movie.tracks.iter().zip(&clip.tracks).filter(|(_, part)| !part.samples.is_empty());
+        to = ends.map(|(track, part)| Instant::new(part.end, track.timescale)).max().unwrap_or(to).max(to);
+    }
+    let window = (Instant::new(from, track.timescale), to);
     let movie = Arc::clone(&clip.movie);
     for (track, part) in movie.tracks.iter().zip(&mut clip.tracks) {
         part.silence = Silence::new(track, part, window, last, room.silent);

@@ -22,7 +22,7 @@ pub(crate) enum Extent {
 
 /// A picture that lasts less than this is decoded for others' sake and not seen; one that lasts a second
 /// is a still.
-pub(crate) const GLIMPSE_MS: u64 = 1;
+pub(crate) const GLIMPSE_MS: u64 = 2;
 
 /// One track of one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::boxes::init::Kind;
 use crate::ledger::Ledger;
 use crate::playlist::{RenditionKind, Variant};
 use crate::presentation::{Presentation, Stream};
@@ -38,9 +39,17 @@ pub(super) fn check(presentation: &Presentation, ledger: &mut Ledger) {
             let rates: Vec<Rate> = members.iter().filter_map(|stream| rate(stream)).collect();
             sum.whole &= kind == RenditionKind::Subtitles
                 || (rates.len() == members.len() && rates.iter().all(|rate| rate.whole));
-            sum.peak = sum.peak.saturating_add(rates.iter().map(|rate| rate.peak).max().unwrap_or(0));
-            sum.average =
-                sum.average.saturating_add(rates.iter().map(|rate| rate.average).max().unwrap_or(0));
+            let peak = rates.iter().map(|rate| rate.peak).max().unwrap_or(0);
+            let average = rates.iter().map(|rate| rate.average).max().unwrap_or(0);
+            let replaces = kind == RenditionKind::Audio
+                && presentation.variant_stream(at).is_some_and(|stream| !stream.has(Kind::Video));
+            if replaces {
+                // Where the variant is nothing but sound, another takes its place.
+                (sum.peak, sum.average) = (sum.peak.max(peak), sum.average.max(average));
+            } else {
+                sum.peak = sum.peak.saturating_add(peak);
+                sum.average = sum.average.saturating_add(average);
+            }
         }
         compare(url, variant, sum, ledger);
     }

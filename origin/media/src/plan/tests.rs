@@ -132,6 +132,19 @@ fn a_film_that_lost_its_last_b_frames_ends_with_its_last_picture() {
 }
 
 #[test]
+fn a_last_picture_that_was_moved_lasts_as_long_as_it_should() {
+    // Ten pictures a second long; the edit starts in the last but one, so that eight are moved.
+    let mut made = Made::avc(1, 1, 10, 10);
+    made.timescale = 512;
+    let timeline = timeline(vec![made.with_edits(&[Edit::new(0, 512 * 8 + 100)])]);
+    let plan = SegmentPlan::new(&timeline, Policy::VOD).expect("few segments");
+    assert_eq!(seconds(&plan, 0), [2.016]);
+    let alone = Made { timescale: 512, ..Made::avc(1, 1, 10, 10) }.with_edits(&[Edit::new(0, 512 * 9 + 100)]);
+    let plan = SegmentPlan::new(&self::timeline(vec![alone]), Policy::VOD).expect("few segments");
+    assert_eq!(seconds(&plan, 0), [1.018]);
+}
+
+#[test]
 fn the_last_picture_is_held_while_the_sound_goes_on() {
     for (frames, end) in [(189, 4.0), (192, 4.096), (193, 4.117)] {
         let timeline = timeline(vec![Made::avc(1, 25, 50, 100), Made::aac(2, frames)]);

@@ -93,6 +93,12 @@ impl Draft {
             }
             segments.push(measured);
         }
+        // Frames that were moved last for what they were moved to: the clip knows when the last one ends.
+        if let Some(last) = segments.last_mut().filter(|last| last.first < last.last)
+            && part.silence.after == 0
+        {
+            last.end = part.end.max(last.start);
+        }
         Some(Self { index, timescale: track.timescale, kind: track.kind(), segments })
     }
 
@@ -126,17 +132,17 @@ impl Draft {
     }
 }
 
-/// Holds the last picture of each video track of the last clip until the sound ends.
+/// Holds the last picture of each video track of the last clip until everything ends, if a duration can say it.
 pub(super) fn hold_last_pictures(drafts: &mut [Option<Draft>]) {
-    let of_kind = |kind| drafts.iter().flatten().filter(move |draft| draft.kind == kind);
-    let Some(sound) = of_kind(TrackKind::Audio).filter_map(Draft::end).max() else { return };
+    let Some(end) = drafts.iter().flatten().filter_map(Draft::end).max() else { return };
     let ms = Timescale::new(1000).expect("not zero");
     for draft in drafts.iter_mut().flatten().filter(|draft| draft.kind == TrackKind::Video) {
-        let sound = sound.timescale.rescale(sound.ticks, draft.timescale);
+        let end = end.timescale.rescale(end.ticks, draft.timescale);
         if let Some(last) = draft.segments.last_mut().filter(|last| last.first < last.last)
-            && sound.saturating_sub(last.end) > ms.rescale(BRIDGED_MS, draft.timescale)
+            && end.saturating_sub(last.end) > ms.rescale(BRIDGED_MS, draft.timescale)
+            && end.saturating_sub(last.start) < i64::from(u32::MAX)
         {
-            last.end = sound;
+            last.end = end;
         }
     }
 }

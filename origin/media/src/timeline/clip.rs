@@ -40,7 +40,9 @@ pub struct ClipTrack {
     /// of the first sample, so that a segment's decode time is its presentation time: players place
     /// segments by decode time, and would start with a hole as long as the reordering delay.
     pub decode_delay: i32,
-    /// Where the first samples stand that are decoded but not meant to be seen.
+    /// When the last frame ends, in output time; later frames are decoded for its sake only.
+    pub end: i64,
+    /// Where the samples stand that are decoded but not meant to be seen.
     pub preroll: Preroll,
     /// What is made where the sound is missing.
     pub silence: Silence,
@@ -112,7 +114,8 @@ impl ClipTrack {
     /// Decode and presentation time of `row` on the output timeline.
     pub fn place(&self, row: &SampleRow) -> (i64, i64) {
         let number = row.index.saturating_sub(self.samples.start);
-        self.preroll.get(number).unwrap_or_else(|| self.in_the_source(row))
+        let (dts, pts) = self.preroll.get(number).unwrap_or_else(|| self.in_the_source(row));
+        (dts, self.preroll.behind(number).unwrap_or(pts))
     }
 
     /// The same, wherever the pre-roll was put.

@@ -81,7 +81,9 @@ pub(super) fn common_count(movie: &Movie, edits: &[Vec<MediaEdit>]) -> Result<us
     let Some(model) = edits.first() else { return Ok(0) };
     for (track, of_track) in movie.tracks.iter().zip(edits) {
         let in_step = of_track.len() == model.len()
-            && of_track.iter().zip(model).all(|(one, other)| (one.duration - other.duration).abs() <= slack);
+            && of_track.iter().zip(model).all(|(one, other)| {
+                (one.duration - other.duration).abs() <= slack && (one.lead - other.lead).abs() <= slack
+            });
         if !in_step {
             let reason = "has several parts that differ from the other tracks'";
             return Err(TimelineError::Edits { track: track.id, reason });

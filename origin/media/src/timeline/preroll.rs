@@ -15,6 +15,9 @@
 //!  output    I──────────────P────P────P────         the first is held from where the sound begins
 //! ```
 //!
+//! What an edit's end leaves behind it, because pictures before the end refer to it, stands right before the
+//! end likewise.
+//!
 //! Decoding order and payloads stay. Decode times behind, of pictures that are seen but decoded between
 //! the moved ones, are at least as late as needed to grow.
 
@@ -35,6 +38,8 @@ pub(super) const MAX_MOVED: usize = 1 << 16;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preroll {
     moved: Arc<[(i64, i64)]>,
+    /// Samples presented after the end of the clip, which others before it need: number and presentation time.
+    behind: Arc<[(usize, i64)]>,
 }
 
 impl Preroll {
@@ -43,12 +48,35 @@ impl Preroll {
         self.moved.get(number).copied()
     }
 
-    /// Samples that are moved.
+    /// Presentation time of the clip's sample `number`, if it stands behind what is meant to be seen.
+    pub fn behind(&self, number: usize) -> Option<i64> {
+        self.behind.iter().find(|(of, _)| *of == number).map(|(_, pts)| *pts)
+    }
+
+    /// The same with what `part` of `track` has behind its end moved to right before it.
+    ///
+    /// Cost: O(1): reordering reaches so far only.
+    pub(super) fn with_end(mut self, track: &Track, part: &ClipTrack, end: i64) -> Self {
+        let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
+        let late = track.samples.rows(tail).filter(|row| row.pts() + part.shift >= end);
+        let mut late: Vec<(usize, i64)> =
+            late.map(|row| (row.index.saturating_sub(part.samples.start), row.pts())).collect();
+        late.sort_unstable_by_key(|(_, pts)| *pts);
+        let mut at = end.saturating_sub(step(track).saturating_mul(i64::try_from(late.len()).unwrap_or(0)));
+        for (_, pts) in &mut late {
+            *pts = at;
+            at = at.saturating_add(step(track));
+        }
+        self.behind = late.into();
+        self
+    }
+
+    /// Samples that are moved at the start.
     pub fn len(&self) -> usize {
         self.moved.len()
     }
 
-    /// Whether nothing is moved.
+    /// Whether nothing is moved at the start.
     pub fn is_empty(&self) -> bool {
         self.moved.is_empty()
     }
@@ -64,7 +92,7 @@ impl Preroll {
             return Self::default();
         }
         unseen.sort_unstable();
-        let step = i64::from((track.timescale.ticks_per_s() / PER_SECOND).max(1));
+        let step = step(track);
         let ticks = |samples: usize| i64::try_from(samples).unwrap_or(i64::MAX).saturating_mul(step);
         // When the first picture is seen, and all before it begins.
         let zero = first + part.shift - hold;
@@ -91,8 +119,13 @@ impl Preroll {
             return Self::default();
         }
         moved.truncate(settled);
-        Self { moved: moved.into() }
+        Self { moved: moved.into(), behind: Arc::default() }
     }
+}
+
+/// What moved pictures are apart, in ticks of `track`.
+fn step(track: &Track) -> i64 {
+    i64::from((track.timescale.ticks_per_s() / PER_SECOND).max(1))
 }
 
 /// The samples of `part` from its start to well behind `first`, at most `most`.

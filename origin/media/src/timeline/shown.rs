@@ -84,14 +84,16 @@ fn first_audio_sample(track: &Track, edit: &MediaEdit) -> usize {
     covering.saturating_sub(AUDIO_PREROLL_SAMPLES)
 }
 
+/// The media time at which `edit` ends before the media does.
+pub(super) fn early_end(track: &Track, edit: &MediaEdit) -> Option<i64> {
+    let slack = Timescale::new(1000).expect("not zero").rescale(END_SLACK_MS, track.timescale);
+    edit.media_end.filter(|end| end.saturating_add(slack) < track.samples.total_duration())
+}
+
 /// One past the last sample presented before the edit's end.
 fn last_sample(track: &Track, edit: &MediaEdit) -> usize {
     let samples = &track.samples;
-    let Some(end) = edit.media_end else { return samples.len() };
-    let slack = Timescale::new(1000).expect("not zero").rescale(END_SLACK_MS, track.timescale);
-    if end.saturating_add(slack) >= samples.total_duration() {
-        return samples.len();
-    }
+    let Some(end) = early_end(track, edit) else { return samples.len() };
     let near = samples.first_at_or_after(end);
     let from = near.saturating_sub(REORDER_SAMPLES);
     let rows = samples.rows(from..near.saturating_add(REORDER_SAMPLES));

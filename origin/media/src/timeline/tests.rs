@@ -148,7 +148,7 @@ fn more_than_the_limit_stays_where_it_is() {
     let moved =
         |timeline: Result<Timeline, _>| timeline.map(|timeline| timeline.clips()[0].tracks[0].preroll.len());
     assert_eq!(moved(long(most)), Ok(most));
-    let reason = "has it begin more than a minute before the first frame that is shown";
+    let reason = "has it begin more than 10 s before the first frame that is shown";
     assert_eq!(moved(long(preroll::MAX_MOVED)), Err(TimelineError::Edits { track: 1, reason }));
 }
 
@@ -204,6 +204,45 @@ fn silence_between_clips_leaves_no_hole() {
     let timeline = timeline(vec![video().with_edits(&edits(FRAME)), sound]).expect("a timeline");
     let made = timeline.clips().iter().map(|clip| &clip.tracks[1].silence);
     assert_eq!(made.map(|made| (made.before, made.after)).collect::<Vec<_>>(), [(0, 13), (0, 0)]);
+}
+
+#[test]
+fn every_sound_goes_on_as_long_as_the_longest() {
+    // Pictures 1.6 s, sound 4 s and 1 s: the pictures are held to 4 s, so the short sound goes on to there.
+    let timeline = timeline(vec![video(), Made::aac(2, 188), Made::aac(3, 47)]).expect("a timeline");
+    let made = timeline.clips()[0].tracks.iter().map(|part| part.silence.after);
+    assert_eq!(made.collect::<Vec<_>>(), [0, 0, 141]);
+}
+
+#[test]
+fn pictures_behind_the_end_of_a_clip_stand_before_it() {
+    // Frames 18 19 20 are presented 18 20 19 (all one late): the second is decoded for the third's sake only.
+    let edits = [Edit::new(800, FRAME), Edit::new(400, FRAME * 25)];
+    let timeline = timeline(vec![video().with_b_frames().with_edits(&edits)]).expect("a timeline");
+    let shown = times(&timeline, 0, 0);
+    let end = 20 * FRAME;
+    assert_eq!(timeline.clips()[0].tracks[0].end, end + 128_000);
+    assert_eq!(shown[18..], [(18 * FRAME, 18 * FRAME), (19 * FRAME, end - 1), (20 * FRAME, 19 * FRAME)]);
+}
+
+#[test]
+fn the_picture_at_the_start_is_heard_whole() {
+    // The edit starts 300 ticks into frame 18; the sound of those 300 ticks is there as well.
+    let cut_video = video().with_edits(&[Edit::new(0, FRAME * 18 + 300)]);
+    let cut_audio = audio().with_edits(&[Edit::new(0, 34_560 + 1125)]);
+    let timeline = timeline(vec![cut_video, cut_audio]).expect("a timeline");
+    // Sample 33 covers 34,560, the one before is preroll.
+    assert_eq!(timeline.clips()[0].tracks[1].samples, 32..75);
+    assert_eq!(times(&timeline, 0, 1)[0], (32 * 1024 - 34_560, 32 * 1024 - 34_560));
+}
+
+#[test]
+fn parts_must_begin_together() {
+    let parts = |lead| [Edit::new(lead, -1), Edit::new(480, 0), Edit::new(480, FRAME * 24)];
+    let sound = |lead| [Edit::new(lead, -1), Edit::new(480, 0), Edit::new(480, 1920 * 24)];
+    let of = |one, other| vec![video().with_edits(&parts(one)), audio().with_edits(&sound(other))];
+    assert_eq!(timeline(of(1000, 1000)).map(|timeline| timeline.clips().len()), Ok(2));
+    refuse(of(1000, 200), 2, "has several parts that differ from the other tracks'");
 }
 
 #[test]
@@ -264,7 +303,7 @@ fn edit_lists_that_cannot_be_served_are_refused() {
 
 #[test]
 fn nothing_begins_before_time_zero() {
-    let reason = "has it begin more than a minute before the first frame that is shown";
+    let reason = "has it begin more than 10 s before the first frame that is shown";
     let late = |ms| video().with_edits(&[Edit::new(ms, -1), Edit::new(1600, 0)]);
     refuse(vec![late(60_001), audio()], 2, reason);
     check(vec![late(60_000), audio()], &[&[(0..40, 0), (0..75, 0)]]);
