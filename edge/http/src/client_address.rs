@@ -61,7 +61,7 @@ pub fn resolve(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
     let mut ip = peer.ip().to_canonical();
     if networks.contains(ip) {
         for hop in hops_from_right(headers, &header.name()).take(HOPS_MAX) {
-            let Some(next) = header.address(hop) else { break };
+            let Some(next) = hop.and_then(|hop| header.address(hop)) else { break };
             ip = next;
             if !networks.contains(ip) {
                 break;
@@ -72,13 +72,14 @@ pub fn resolve(peer: SocketAddr, headers: &HeaderMap, trusted: &TrustedProxies) 
 }
 
 /// The elements of all lines of a list field, last first.
-fn hops_from_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn hops_from_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = Option<&'a [u8]>> {
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     lines.into_iter().rev().flat_map(|line| parts_from_right(line.as_bytes(), b','))
 }
 
-/// The parts of `text` between separators that no quotes hold, trimmed, last first.
-fn parts_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+/// The parts of `text` between separators that no quotes hold, trimmed, last first; `None` for a first part with a quote
+/// that nothing opens: where it begins cannot be told.
+fn parts_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = Option<&[u8]>> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -95,7 +96,7 @@ fn parts_from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
             None => (None, text),
         };
         rest = left;
-        Some(part.trim_ascii())
+        Some((!is_quoted).then(|| part.trim_ascii()))
     })
 }
 
@@ -108,11 +109,14 @@ fn is_escaped(text: &[u8], at: usize) -> bool {
 /// The address of the `for` parameter of one `Forwarded` element; none when it is there twice (RFC 7239 §4), because
 /// then one of the two is somebody else's.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
-    let mut values = parts_from_right(element, b';').filter_map(|pair| {
-        let (name, value) = pair.split_at_checked(b"for=".len())?;
-        name.eq_ignore_ascii_case(b"for=").then_some(value)
-    });
-    let value = values.next().filter(|_| values.next().is_none())?;
+    let mut found = None;
+    for pair in parts_from_right(element, b';') {
+        let Some((name, value)) = pair?.split_at_checked(b"for=".len()) else { continue };
+        if name.eq_ignore_ascii_case(b"for=") && found.replace(value).is_some() {
+            return None;
+        }
+    }
+    let value = found?;
     let unquoted = match value {
         [b'"', inner @ .., b'"'] => inner,
         bare => bare,
@@ -205,8 +209,9 @@ mod tests {
             ("a, for=8.8.8.8;b", "203.0.113.5"),
             (r#"a\";for=8.8.8.8;b=\"c"#, "203.0.113.5"),
             (r"a;for=8.8.8.8;b\\", "203.0.113.5"),
-            // A proxy that does not escape a quote.
+            // A proxy that does not escape a quote, or two.
             (r#"a";for=8.8.8.8;b=""#, "10.0.0.1"),
+            (r#"a";b=c"#, "10.0.0.1"),
         ] {
             for own in
                 [format!("host=\"{host}\";for=203.0.113.5"), format!("for=203.0.113.5;host=\"{host}\"")]
