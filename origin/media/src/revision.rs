@@ -48,13 +48,13 @@ impl Revision {
         hash.update(policy.cut_from_ms.to_le_bytes());
         for clip in timeline.clips() {
             hash_movie(&mut hash, &clip.movie);
-            for part in &clip.tracks {
+            for (track, part) in clip.movie.tracks.iter().zip(&clip.tracks) {
                 for bound in [part.samples.start, part.samples.end] {
                     hash.update((bound as u64).to_le_bytes());
                 }
                 hash.update(part.shift.to_le_bytes());
                 hash.update(part.decode_delay.to_le_bytes());
-                hash_made(&mut hash, part);
+                hash_made(&mut hash, track, part);
             }
         }
         let digest = hash.finalize();
@@ -105,10 +105,14 @@ impl FromStr for Revision {
 }
 
 /// What of `part` is not as in the source; nothing for most.
-fn hash_made(hash: &mut Sha256, part: &ClipTrack) {
+fn hash_made(hash: &mut Sha256, track: &Track, part: &ClipTrack) {
     for (dts, pts) in (0..).map_while(|number| part.preroll.get(number)) {
         hash.update(dts.to_le_bytes());
         hash.update(pts.to_le_bytes());
+    }
+    // An edit that ends inside the last frames decides how long they are shown.
+    if !part.samples.is_empty() && part.end != part.end_in_the_source(track) {
+        hash.update(part.end.to_le_bytes());
     }
     // How many there are decides what they are: the frame follows from the configuration.
     if part.silence.before + part.silence.after > 0 {
@@ -222,6 +226,22 @@ mod tests {
         assert_eq!([of("", ""), of("Main", "")], [untitled.clone(), untitled.clone()]);
         let [main, other] = [of("", "Main"), of("", "Other")];
         assert!(main != untitled && main != other);
+    }
+
+    #[test]
+    fn an_edit_that_ends_inside_the_last_frame_makes_another_revision() {
+        use rillcast_fixtures::Edit;
+        // The same 20 samples; the last is shown for 40, 30 and 20 ms.
+        let ending = |ms| {
+            let made = rillcast_fixtures::Track::avc(1, 25, 12, 40).with_edits(&[Edit::new(ms, 0)]);
+            let file = Shape::new(vec![made]).bytes();
+            let movie = read_all(&file.into()).expect("a good file");
+            let timeline = Timeline::of_movie(&Arc::new(movie)).expect("a timeline");
+            assert_eq!(timeline.clips()[0].tracks[0].samples, 0..20);
+            Revision::of(&timeline, Policy::VOD)
+        };
+        let [whole, shorter, shortest] = [800, 790, 780].map(ending);
+        assert!(whole != shorter && shorter != shortest && whole != shortest);
     }
 
     #[test]

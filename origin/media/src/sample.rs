@@ -27,6 +27,12 @@ impl<D> Sample<D> {
     }
 }
 
+/// The composition offset of a sample decoded at `dts` and presented at `pts`; saturates.
+pub(crate) fn composition_offset(dts: i64, pts: i64) -> i32 {
+    let offset = pts.saturating_sub(dts);
+    i32::try_from(offset).unwrap_or(if offset < 0 { i32::MIN } else { i32::MAX })
+}
+
 /// What a packager needs to know of a payload: how long it is, and how to put it into a body.
 pub trait Payload {
     /// Length in bytes.

@@ -18,6 +18,12 @@ pub const OFFSET_S: u32 = 10;
 pub struct Timescale(NonZeroU32);
 
 impl Timescale {
+    /// Milliseconds.
+    pub const MS: Self = match Self::new(1000) {
+        Some(ms) => ms,
+        None => unreachable!(),
+    };
+
     /// Parses a timescale; `None` if it is zero.
     pub const fn new(ticks_per_s: u32) -> Option<Self> {
         match NonZeroU32::new(ticks_per_s) {

@@ -33,7 +33,8 @@ use std::sync::Arc;
 pub use self::clip::{Clip, ClipTrack};
 use self::edits::{MediaEdit, media_edits};
 pub use self::preroll::Preroll;
-use self::shown::{REORDER_SAMPLES, early_end, first_presented, last_end, shown};
+use self::shown::{early_end, first_presented, shown};
+pub(crate) use self::silence::BRIDGED_MS;
 pub use self::silence::Silence;
 use crate::movie::{Movie, Track, TrackKind};
 use crate::slice::SourceIndex;
@@ -196,8 +197,7 @@ fn part(track: &Track, edit: &MediaEdit, before: Instant) -> ClipTrack {
 
 /// When what `part` of `track` shows ends: with its last frame, or with the edit.
 fn shown_end(track: &Track, edit: &MediaEdit, part: &ClipTrack) -> i64 {
-    let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
-    let last = last_end(track, tail) + part.shift;
+    let last = part.end_in_the_source(track);
     let edit_end = early_end(track, edit).filter(|_| track.kind() == TrackKind::Video);
     edit_end.map_or(last, |end| last.min(end.saturating_add(part.shift)))
 }
@@ -207,9 +207,7 @@ fn shown_end(track: &Track, edit: &MediaEdit, part: &ClipTrack) -> i64 {
 fn place_pictures(track: &Track, edit: &MediaEdit, part: &mut ClipTrack, start: i64, room: &mut Room) {
     let Some(first) = first_presented(track, edit) else { return };
     let late = first + part.shift - track.timescale.offset() - start;
-    let ms = |limit_ms| Timescale::new(1000).expect("not zero").rescale(limit_ms, track.timescale);
-    let hold = if late > ms(silence::BRIDGED_MS) && late <= ms(MAX_HOLD_MS) { late } else { 0 };
-    let preroll = Preroll::new(track, part, first, hold, room.moved);
+    let preroll = Preroll::new(track, part, first, held(late, track.timescale), room.moved);
     room.moved -= preroll.len();
     part.preroll =
         if early_end(track, edit).is_some() { preroll.with_end(track, part, part.end) } else { preroll };
@@ -260,10 +258,13 @@ fn hold(movie: &Movie, edits: &[&MediaEdit], track: &Track, at: i64) -> i64 {
     if track.kind() != TrackKind::Video {
         return 0;
     }
-    let hold = track.timescale.rescale(at, movie.timescale).saturating_sub(sound);
-    let ms = Timescale::new(1000).expect("not zero");
-    let limit = |limit_ms| ms.rescale(limit_ms, movie.timescale);
-    if hold > limit(silence::BRIDGED_MS) && hold <= limit(MAX_HOLD_MS) { hold } else { 0 }
+    held(track.timescale.rescale(at, movie.timescale).saturating_sub(sound), movie.timescale)
+}
+
+/// For how many ticks a picture is held that comes `late` by so many: not for what players bridge, nor without end.
+fn held(late: i64, timescale: Timescale) -> i64 {
+    let limit = |limit_ms| Timescale::MS.rescale(limit_ms, timescale);
+    if late > limit(BRIDGED_MS) && late <= limit(MAX_HOLD_MS) { late } else { 0 }
 }
 
 /// The movie time that is at the offset.

@@ -23,8 +23,7 @@ pub struct Cutter {
 impl Cutter {
     /// A cutter for a reference track of `timescale`.
     pub fn new(policy: Policy, timescale: Timescale) -> Self {
-        let ms = Timescale::new(1000).expect("not zero");
-        Self { least: ms.rescale(i64::from(policy.cut_from_ms), timescale), start: None }
+        Self { least: Timescale::MS.rescale(i64::from(policy.cut_from_ms), timescale), start: None }
     }
 
     /// Whether a segment starts at the sync sample presented at `pts` ticks.

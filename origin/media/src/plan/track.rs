@@ -6,10 +6,7 @@ use crate::movie::TrackKind;
 use crate::sample::Commons;
 use crate::slice::Slice;
 use crate::time::{Instant, Timescale};
-use crate::timeline::Clip;
-
-/// Sound may go on this long after the last picture before that is held: players bridge it.
-const BRIDGED_MS: i64 = 100;
+use crate::timeline::{BRIDGED_MS, Clip};
 
 /// How one track is cut.
 #[derive(Debug, Clone)]
@@ -135,11 +132,10 @@ impl Draft {
 /// Holds the last picture of each video track of the last clip until everything ends, if a duration can say it.
 pub(super) fn hold_last_pictures(drafts: &mut [Option<Draft>]) {
     let Some(end) = drafts.iter().flatten().filter_map(Draft::end).max() else { return };
-    let ms = Timescale::new(1000).expect("not zero");
     for draft in drafts.iter_mut().flatten().filter(|draft| draft.kind == TrackKind::Video) {
         let end = end.timescale.rescale(end.ticks, draft.timescale);
         if let Some(last) = draft.segments.last_mut().filter(|last| last.first < last.last)
-            && end.saturating_sub(last.end) > ms.rescale(BRIDGED_MS, draft.timescale)
+            && end.saturating_sub(last.end) > Timescale::MS.rescale(BRIDGED_MS, draft.timescale)
             && end.saturating_sub(last.start) < i64::from(u32::MAX)
         {
             last.end = end;

@@ -12,7 +12,7 @@
 //!    │                 no later than end − n steps ─ · ─ · ────┤
 //! ```
 
-use crate::sample::Sample;
+use crate::sample::{Sample, composition_offset};
 use crate::time::Timescale;
 
 /// A step is at least a tick, and as long as what MSE counts in, a microsecond: decode times that are moved
@@ -53,11 +53,7 @@ impl Window {
         Sample {
             dts,
             duration: u32::try_from(next - dts).unwrap_or(u32::MAX),
-            composition_offset: i32::try_from(pts - dts).unwrap_or(if pts < dts {
-                i32::MIN
-            } else {
-                i32::MAX
-            }),
+            composition_offset: composition_offset(dts, pts),
             ..sample
         }
     }

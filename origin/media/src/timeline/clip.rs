@@ -12,9 +12,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::preroll::Preroll;
+use super::shown::{REORDER_SAMPLES, last_end};
 use super::silence::Silence;
 use crate::movie::{Movie, SampleRow, Track};
-use crate::sample::Sample;
+use crate::sample::{Sample, composition_offset};
 use crate::slice::{Extent, Slice, SourceIndex};
 
 /// A piece of one movie.
@@ -111,6 +112,16 @@ impl ClipTrack {
         number.min(self.samples.end)
     }
 
+    /// The last samples in decode order: the last ones presented are among them.
+    pub(super) fn tail(&self) -> Range<usize> {
+        self.samples.end.saturating_sub(REORDER_SAMPLES).max(self.samples.start)..self.samples.end
+    }
+
+    /// When the last frame ends in output time if no edit ends before it; `track` is this part's.
+    pub(crate) fn end_in_the_source(&self, track: &Track) -> i64 {
+        last_end(track, self.tail()) + self.shift
+    }
+
     /// Decode and presentation time of `row` on the output timeline.
     pub fn place(&self, row: &SampleRow) -> (i64, i64) {
         let number = row.index.saturating_sub(self.samples.start);
@@ -136,11 +147,7 @@ impl ClipTrack {
         Sample {
             dts,
             duration,
-            composition_offset: i32::try_from(pts - dts).unwrap_or(if pts < dts {
-                i32::MIN
-            } else {
-                i32::MAX
-            }),
+            composition_offset: composition_offset(dts, pts),
             sync: row.sync,
             payload: Slice::Extent(Extent { source, offset: row.offset, len: u64::from(row.size) }),
         }

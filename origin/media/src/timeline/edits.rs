@@ -77,7 +77,7 @@ pub(super) fn common_count(movie: &Movie, edits: &[Vec<MediaEdit>]) -> Result<us
     if count <= 1 {
         return Ok(count);
     }
-    let slack = Timescale::new(1000).expect("not zero").rescale(STEP_SLACK_MS, movie.timescale).max(1);
+    let slack = Timescale::MS.rescale(STEP_SLACK_MS, movie.timescale).max(1);
     let Some(model) = edits.first() else { return Ok(0) };
     for (track, of_track) in movie.tracks.iter().zip(edits) {
         let in_step = of_track.len() == model.len()

@@ -57,8 +57,7 @@ impl Preroll {
     ///
     /// Cost: O(1): reordering reaches so far only.
     pub(super) fn with_end(mut self, track: &Track, part: &ClipTrack, end: i64) -> Self {
-        let tail = part.samples.end.saturating_sub(REORDER_SAMPLES).max(part.samples.start)..part.samples.end;
-        let late = track.samples.rows(tail).filter(|row| row.pts() + part.shift >= end);
+        let late = track.samples.rows(part.tail()).filter(|row| row.pts() + part.shift >= end);
         let mut late: Vec<(usize, i64)> =
             late.map(|row| (row.index.saturating_sub(part.samples.start), row.pts())).collect();
         late.sort_unstable_by_key(|(_, pts)| *pts);

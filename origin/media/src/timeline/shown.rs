@@ -76,7 +76,7 @@ fn first_video_sample(track: &Track, edit: &MediaEdit) -> usize {
 
 /// The sample at the edit's start less the pre-roll; the very first when only priming lies before.
 fn first_audio_sample(track: &Track, edit: &MediaEdit) -> usize {
-    let priming = track.timescale.rescale(edit.media_time, Timescale::new(1000).expect("not zero"));
+    let priming = track.timescale.rescale(edit.media_time, Timescale::MS);
     if priming <= PRIMING_MAX_MS {
         return 0;
     }
@@ -86,7 +86,7 @@ fn first_audio_sample(track: &Track, edit: &MediaEdit) -> usize {
 
 /// The media time at which `edit` ends before the media does.
 pub(super) fn early_end(track: &Track, edit: &MediaEdit) -> Option<i64> {
-    let slack = Timescale::new(1000).expect("not zero").rescale(END_SLACK_MS, track.timescale);
+    let slack = Timescale::MS.rescale(END_SLACK_MS, track.timescale);
     edit.media_end.filter(|end| end.saturating_add(slack) < track.samples.total_duration())
 }
 

@@ -22,7 +22,7 @@ use crate::slice::Slice;
 use crate::time::{Instant, Timescale};
 
 /// Sound may begin this much late (or early), or end this much before the next clip: players bridge it.
-pub(super) const BRIDGED_MS: i64 = 100;
+pub(crate) const BRIDGED_MS: i64 = 100;
 /// Sound may end this much before the end of everything, where nothing has to go on: half a segment. Of what
 /// is shorter than a segment, half.
 const END_BRIDGED_MS: i64 = 3_000;
@@ -93,7 +93,7 @@ impl Silence {
         let mut silence = Self { frame, samples_per_frame, rate, start, end, ..none };
         let at = |instant: Instant| instant.timescale.rescale(instant.ticks, track.timescale);
         silence.before = silence.frames(start - at(from), BRIDGED_MS);
-        let ms = |ticks| track.timescale.rescale(ticks, Timescale::new(1000).expect("not zero"));
+        let ms = |ticks| track.timescale.rescale(ticks, Timescale::MS);
         let half_ms = ms(at(to) - at(from)) / 2;
         let bridged_ms = if last { half_ms.min(END_BRIDGED_MS) } else { BRIDGED_MS };
         silence.after = silence.frames(at(to) - end, bridged_ms);
@@ -105,8 +105,7 @@ impl Silence {
 
     /// Frames that fill `gap` ticks, if it is too long to be bridged.
     fn frames(&self, gap: i64, bridged_ms: i64) -> usize {
-        let ms = Timescale::new(1000).expect("not zero");
-        if gap <= ms.rescale(bridged_ms, self.timescale) {
+        if gap <= Timescale::MS.rescale(bridged_ms, self.timescale) {
             return 0;
         }
         let samples = u64::try_from(self.timescale.rescale(gap, self.rate)).unwrap_or(0);

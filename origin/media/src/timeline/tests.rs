@@ -144,7 +144,7 @@ fn more_than_the_limit_stays_where_it_is() {
         made.samples[1..].iter_mut().for_each(|sample| sample.duration = 512);
         timeline(vec![made.with_edits(&[edit])])
     };
-    let most = preroll::MAX_MOVED - REORDER_SAMPLES - 1;
+    let most = preroll::MAX_MOVED - shown::REORDER_SAMPLES - 1;
     let moved =
         |timeline: Result<Timeline, _>| timeline.map(|timeline| timeline.clips()[0].tracks[0].preroll.len());
     assert_eq!(moved(long(most)), Ok(most));
