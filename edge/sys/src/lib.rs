@@ -1,0 +1,5 @@
+//! The kernel, by hand: what the data plane needs and safe Rust cannot say. The only crate with `unsafe`.
+//!
+//! Each block of `unsafe` says why it is sound. Nothing here knows HTTP or media; nothing of ours lies below.
+
+pub mod page;
