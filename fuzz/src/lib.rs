@@ -18,6 +18,7 @@ pub mod http;
 pub mod mp4;
 pub mod mp4_cuts;
 pub mod names;
+pub mod slabs;
 pub mod urls;
 
 /// A target: its name, which is that of its corpus, and its function.
@@ -46,4 +47,5 @@ pub const TARGETS: &[Target] = &[
     ("audit", audit::run),
     ("body", bodies::body),
     ("slices", bodies::slices),
+    ("slabs", slabs::run),
 ];

@@ -3,3 +3,4 @@
 //! Each block of `unsafe` says why it is sound. Nothing here knows HTTP or media; nothing of ours lies below.
 
 pub mod page;
+pub mod slab;
