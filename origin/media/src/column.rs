@@ -2,85 +2,118 @@
 //!
 //! Sample tables have millions of rows whose neighbours are alike. A [`Column`] keeps blocks of 64
 //! rows, each as a minimum and the differences from it in as few whole bytes as the block needs;
-//! a block of equal values needs none. A ten-hour film takes about 6 bytes a sample in all columns
-//! together, a constant column takes nothing.
+//! a block of equal values needs none, and a column of equal values has no blocks. A ten-hour film
+//! takes about 6 bytes a sample in all columns together.
 //!
-//! Cost: `get` O(1), `push` amortised O(1).
+//! ```text
+//!  heads   │ minimum, 8 bytes │ where its differences start, 4 │ bytes of each, 1 │ 0 0 0 │ next block …
+//!  data    │ differences of block 0 │ of block 1 │ …                     all little-endian, nothing aligned
+//! ```
+//!
+//! Both are [`Bytes`] and the same in memory and in a file ([`encode`](Column::encode)), so a column
+//! is read from a mapped file as it lies there. A column is made by a [`ColumnBuilder`], whole blocks
+//! at a time, and walked by a [`Walk`], which unpacks a block and hands out its rows.
+//!
+//! Invariants of what a builder made: blocks are full but for the last; a minimum is the smallest value
+//! of its block; the same values are the same bytes. Of what was read from a file none is relied on:
+//! wrong bytes give wrong numbers, never a panic or a read outside them.
+//!
+//! Cost: `get` O(1); building and walking a few instructions a row.
 
-/// Rows of one block.
-const BLOCK: usize = 64;
+mod block;
+mod builder;
+mod walk;
 
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    /// Smallest value of the block.
-    min: u64,
-    /// First byte of the differences in `bytes`.
-    start: u32,
-    /// Bytes a difference takes: 0 to 8.
-    width: u8,
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+pub(crate) use self::block::BLOCK;
+use self::block::{HEAD_BYTES, Head};
+pub use self::builder::ColumnBuilder;
+pub use self::walk::Walk;
+
+/// Rows of a column that is read from bytes: a named limit.
+pub const MAX_ROWS: u64 = 1 << 32;
+/// Bytes before the heads in the encoded form: rows, the constant, bytes of heads, bytes of data.
+const PREFIX_BYTES: usize = 24;
+
+/// A column of `u64`, complete.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Column {
+    len: usize,
+    /// The value of every row when there are no blocks; else 0.
+    constant: u64,
+    /// One [`Head`] a block.
+    heads: Bytes,
+    /// The differences of all blocks.
+    data: Bytes,
 }
 
-/// An append-only column of `u64`.
-#[derive(Debug, Clone, Default)]
-pub struct Column {
-    /// The value of every row, as long as all rows are equal.
-    constant: Option<u64>,
-    len: usize,
-    blocks: Vec<Block>,
-    bytes: Vec<u8>,
-    /// Rows of the block that is not full yet.
-    tail: Vec<u64>,
+/// Why bytes are no column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnError {
+    /// They end too early.
+    #[error("a column of {need} bytes in {left}")]
+    Short {
+        /// Bytes it says it has.
+        need: u64,
+        /// Bytes there are.
+        left: u64,
+    },
+    /// More rows than we accept.
+    #[error("a column of {rows} rows, limit {MAX_ROWS}")]
+    TooLong {
+        /// Rows it says it has.
+        rows: u64,
+    },
+    /// The blocks are not those of so many rows.
+    #[error("a column of {rows} rows with {bytes} bytes of heads")]
+    Blocks {
+        /// Rows it says it has.
+        rows: u64,
+        /// Bytes of heads it says it has.
+        bytes: u64,
+    },
+    /// A block has its differences outside the column.
+    #[error("block {block} of a column reaches outside it")]
+    Outside {
+        /// Number of the block.
+        block: usize,
+    },
 }
 
 impl Column {
     /// A column without rows.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self::constant(0, 0)
     }
 
     /// A column of `len` equal values; costs no memory.
-    pub fn constant(value: u64, len: usize) -> Self {
-        Self { constant: Some(value), len, ..Self::default() }
+    pub const fn constant(value: u64, len: usize) -> Self {
+        let constant = if len == 0 { 0 } else { value };
+        Self { len, constant, heads: Bytes::new(), data: Bytes::new() }
     }
 
     /// Rows.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Bytes of memory behind the column, for budgets and reports.
-    pub fn memory_bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<Block>() + self.bytes.capacity() + self.tail.capacity() * 8
+    /// Bytes behind the column, in memory or in a mapped file, for budgets and reports.
+    pub const fn memory_bytes(&self) -> usize {
+        self.heads.len() + self.data.len()
     }
 
-    /// Appends `value`.
-    pub fn push(&mut self, value: u64) {
-        if self.len == 0 {
-            self.constant = Some(value);
-        }
-        match self.constant {
-            Some(same) if same == value => {}
-            Some(same) => self.leave_constant(same, value),
-            None => self.push_packed(value),
-        }
-        self.len += 1;
-    }
-
-    /// Appends `value` `count` times.
-    pub fn push_run(&mut self, value: u64, count: usize) {
-        if count > 0 && (self.len == 0 || self.constant == Some(value)) {
-            self.constant = Some(value);
-            self.len += count;
-            return;
-        }
-        for _ in 0..count {
-            self.push(value);
-        }
+    /// The value of every row, if all are equal and the column knows it; of no rows, nothing.
+    pub fn as_constant(&self) -> Option<u64> {
+        (self.heads.is_empty() && self.len > 0).then_some(self.constant)
     }
 
     /// The value of row `index`, or `None` past the end.
@@ -88,21 +121,33 @@ impl Column {
         if index >= self.len {
             return None;
         }
-        if let Some(value) = self.constant {
-            return Some(value);
+        if self.heads.is_empty() {
+            return Some(self.constant);
         }
-        let (block, row) = (index / BLOCK, index % BLOCK);
-        let Some(block) = self.blocks.get(block) else { return self.tail.get(row).copied() };
-        let width = usize::from(block.width);
-        let at = block.start as usize + row * width;
-        let packed = self.bytes.get(at..at + width)?;
-        let difference = packed.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte));
-        Some(block.min + difference)
+        Some(self.head(index / BLOCK).row(&self.data, index % BLOCK))
     }
 
     /// The values from row `start` on.
-    pub fn iter_from(&self, start: usize) -> impl Iterator<Item = u64> + '_ {
-        (start..self.len).map_while(|index| self.get(index))
+    pub fn iter_from(&self, start: usize) -> Walk<'_> {
+        Walk::new(self, start)
+    }
+
+    /// The sum of `rows`, those past the end left out; saturates.
+    ///
+    /// Cost: O(rows), but O(1) where all are equal.
+    pub(crate) fn sum(&self, rows: Range<usize>) -> u64 {
+        let (start, end) = (rows.start.min(self.len), rows.end.min(self.len));
+        let mut left = end.saturating_sub(start);
+        if self.heads.is_empty() {
+            return self.constant.saturating_mul(left as u64);
+        }
+        let (mut sum, mut walk) = (0u64, self.iter_from(start));
+        while left > 0 {
+            let rows = walk.next_rows(left);
+            left -= rows.len();
+            sum = rows.iter().fold(sum, |sum, value| sum.saturating_add(*value));
+        }
+        sum
     }
 
     /// The last value.
@@ -111,95 +156,117 @@ impl Column {
     }
 
     /// The number of leading rows with a value of at most `limit`, in a column that never falls.
+    ///
+    /// Cost: O(log rows).
     pub fn count_at_most(&self, limit: u64) -> usize {
-        let (mut low, mut high) = (0, self.len);
+        if self.heads.is_empty() {
+            return if self.constant <= limit { self.len } else { 0 };
+        }
+        // The minimum of a block is its first value.
+        let (heads, _) = self.heads.as_chunks();
+        let blocks = heads.partition_point(|head| Head::read(head).min <= limit);
+        let Some(block) = blocks.checked_sub(1) else { return 0 };
+        let head = self.head(block);
+        let (mut low, mut high) = (0, self.rows_of(block));
         while low < high {
-            let middle = low + (high - low) / 2;
-            if self.get(middle).is_some_and(|value| value <= limit) {
+            let middle = low.midpoint(high);
+            if head.row(&self.data, middle) <= limit {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        low
+        block * BLOCK + low
     }
 
-    /// Gives memory that growing reserved back.
-    pub fn shrink(&mut self) {
-        self.blocks.shrink_to_fit();
-        self.bytes.shrink_to_fit();
-        self.tail.shrink_to_fit();
+    /// Appends the column's bytes, as [`decode`](Self::decode) reads them.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let size = |bytes: &Bytes| u32::try_from(bytes.len()).expect("a builder keeps both below 4 GiB");
+        out.reserve(PREFIX_BYTES + self.memory_bytes());
+        out.extend_from_slice(&(self.len as u64).to_le_bytes());
+        out.extend_from_slice(&self.constant.to_le_bytes());
+        out.extend_from_slice(&size(&self.heads).to_le_bytes());
+        out.extend_from_slice(&size(&self.data).to_le_bytes());
+        out.extend_from_slice(&self.heads);
+        out.extend_from_slice(&self.data);
     }
 
-    fn leave_constant(&mut self, same: u64, value: u64) {
-        self.constant = None;
-        for _ in 0..self.len {
-            self.push_packed(same);
+    /// Takes a column from the front of `bytes`, which it goes on sharing.
+    ///
+    /// Cost: O(blocks); no row is read.
+    ///
+    /// # Errors
+    /// [`ColumnError`]; `bytes` is then of no more use.
+    pub fn decode(bytes: &mut Bytes) -> Result<Self, ColumnError> {
+        let short = |need: u64, bytes: &Bytes| ColumnError::Short { need, left: bytes.len() as u64 };
+        let prefix = *bytes.first_chunk::<PREFIX_BYTES>().ok_or_else(|| short(PREFIX_BYTES as u64, bytes))?;
+        let (words, _) = prefix.as_chunks::<4>();
+        let [low, high, constant_low, constant_high, heads, data] = words else {
+            unreachable!("a prefix of six words")
+        };
+        let wide = |low: &[u8; 4], high: &[u8; 4]| {
+            u64::from(u32::from_le_bytes(*low)) | (u64::from(u32::from_le_bytes(*high)) << 32)
+        };
+        let rows = wide(low, high);
+        let (heads, data) = (u32::from_le_bytes(*heads), u32::from_le_bytes(*data));
+        let len = usize::try_from(rows).ok().filter(|_| rows <= MAX_ROWS);
+        let len = len.ok_or(ColumnError::TooLong { rows })?;
+        let of_blocks = len.div_ceil(BLOCK) as u64 * HEAD_BYTES as u64;
+        if heads != 0 && u64::from(heads) != of_blocks || heads == 0 && data != 0 {
+            return Err(ColumnError::Blocks { rows, bytes: heads.into() });
         }
-        self.push_packed(value);
-    }
-
-    fn push_packed(&mut self, value: u64) {
-        self.tail.push(value);
-        if self.tail.len() == BLOCK {
-            self.pack_tail();
+        let need = PREFIX_BYTES as u64 + u64::from(heads) + u64::from(data);
+        if need > bytes.len() as u64 {
+            return Err(short(need, bytes));
+        }
+        let inside = |size: u32| usize::try_from(size).expect("less than the bytes at hand");
+        drop(bytes.split_to(PREFIX_BYTES));
+        let column = Self {
+            len,
+            constant: wide(constant_low, constant_high),
+            heads: bytes.split_to(inside(heads)),
+            data: bytes.split_to(inside(data)),
+        };
+        match (0..column.blocks())
+            .find(|block| !column.head(*block).fits(&column.data, column.rows_of(*block)))
+        {
+            Some(block) => Err(ColumnError::Outside { block }),
+            None => Ok(column),
         }
     }
 
-    fn pack_tail(&mut self) {
-        let min = self.tail.iter().copied().min().unwrap_or(0);
-        let max = self.tail.iter().copied().max().unwrap_or(0);
-        let width = (u64::BITS - (max - min).leading_zeros()).div_ceil(8);
-        let start = u32::try_from(self.bytes.len()).expect("limits on samples keep a column below 4 GiB");
-        for value in self.tail.drain(..) {
-            let difference = (value - min).to_le_bytes();
-            self.bytes.extend(difference.iter().take(width as usize));
-        }
-        self.blocks.push(Block { min, start, width: u8::try_from(width).expect("at most 8") });
+    /// Blocks there are; none in a column of equal values.
+    const fn blocks(&self) -> usize {
+        self.heads.len() / HEAD_BYTES
+    }
+
+    /// The head of `block`; that of a block of zeros past the last one.
+    fn head(&self, block: usize) -> Head {
+        let (heads, _) = self.heads.as_chunks();
+        heads.get(block).map_or(Head::ZEROS, Head::read)
+    }
+
+    /// Rows of `block`.
+    fn rows_of(&self, block: usize) -> usize {
+        self.len.saturating_sub(block.saturating_mul(BLOCK)).min(BLOCK)
     }
 }
 
 impl FromIterator<u64> for Column {
     fn from_iter<I: IntoIterator<Item = u64>>(values: I) -> Self {
-        let mut column = Self::new();
+        let mut column = ColumnBuilder::new();
         for value in values {
             column.push(value);
         }
-        column
+        column.finish()
+    }
+}
+
+impl fmt::Debug for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Column({} rows in {} bytes)", self.len, self.memory_bytes())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn equal_values_cost_nothing() {
-        let mut column = Column::constant(7, 4_000_000_000);
-        assert_eq!(column.get(3_999_999_999), Some(7));
-        assert_eq!(column.get(4_000_000_000), None);
-        assert_eq!(column.memory_bytes(), 0);
-        column = Column::new();
-        column.push_run(1, 1000);
-        assert_eq!((column.memory_bytes(), column.len()), (0, 1000));
-    }
-
-    proptest! {
-        #[test]
-        fn a_column_is_the_values_pushed(values in proptest::collection::vec(
-            prop_oneof![Just(5u64), 0..300u64, any::<u64>()], 0..400)) {
-            let column: Column = values.iter().copied().collect();
-            prop_assert_eq!(&column.iter_from(0).collect::<Vec<_>>(), &values);
-            prop_assert_eq!(column.last(), values.last().copied());
-        }
-
-        #[test]
-        fn count_at_most_splits_a_rising_column(mut values in proptest::collection::vec(0..1000u64, 0..300), limit in 0..1000u64) {
-            values.sort_unstable();
-            let column: Column = values.iter().copied().collect();
-            prop_assert_eq!(column.count_at_most(limit), values.iter().filter(|value| **value <= limit).count());
-        }
-    }
-}
+mod tests;

@@ -28,11 +28,6 @@ impl<'a> Cursor<'a> {
         self.rest
     }
 
-    /// Whether nothing is left.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     /// The next `count` bytes.
     pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], FormatError> {
         let Some((taken, rest)) = self.rest.split_at_checked(count) else {
@@ -56,10 +51,6 @@ impl<'a> Cursor<'a> {
     fn array<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let bytes = self.bytes(N)?;
         Ok(bytes.try_into().expect("as many bytes as asked for"))
-    }
-
-    pub(crate) fn u8(&mut self) -> Result<u8, FormatError> {
-        self.array::<1>().map(|[byte]| byte)
     }
 
     pub(crate) fn u16(&mut self) -> Result<u16, FormatError> {

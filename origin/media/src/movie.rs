@@ -10,7 +10,9 @@ mod samples;
 use bytes::Bytes;
 
 pub(crate) use self::samples::RawTables;
-pub use self::samples::{MAX_SAMPLES, Rows, SampleRow, SampleTable, SyncSamples, TableError};
+pub use self::samples::{
+    MAX_SAMPLES, Rows, SampleRow, SampleTable, StoredTableError, SyncSamples, TableError,
+};
 use crate::codec::Codec;
 use crate::fourcc::FourCc;
 use crate::time::Timescale;

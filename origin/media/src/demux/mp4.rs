@@ -220,7 +220,7 @@ impl Mp4Reader {
             }
             (b"moov", b"trak") => {
                 limit("number of tracks", self.track_count() + 1, MAX_TRACKS, header.offset)?;
-                self.track = Some(TrackRead::new(header.offset));
+                self.track = Some(TrackRead::new(header.offset, self.source_len));
                 return Ok(self.open(header));
             }
             (b"trak", b"udta") => {

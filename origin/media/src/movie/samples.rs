@@ -6,32 +6,34 @@
 
 mod raw;
 mod rows;
+mod stored;
 
 use std::ops::Range;
 
 pub(crate) use self::raw::RawTables;
 pub use self::raw::TableError;
-use self::raw::{checked_sync, chunk_firsts, expand, marks};
+use self::raw::{COMPOSITION_BIAS, checked_sync, chunk_firsts, marks};
 pub use self::rows::Rows;
-use crate::column::Column;
+pub use self::stored::StoredTableError;
+use crate::column::{BLOCK, Column};
 
 /// Samples of one track; a named limit on what a file may claim (10 hours at 60 fps are 2.2 million).
 pub const MAX_SAMPLES: u64 = 1 << 26;
 
-/// Decode times are kept for every so many samples; those between are sums.
-const MARK: usize = 64;
+/// Decode times are kept for every so many samples, those of a block; those between are sums.
+const MARK: usize = BLOCK;
 
 /// Which samples decoding can start at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncSamples {
     /// Every one.
     All,
-    /// These, rising.
-    Listed(Vec<u32>),
+    /// These indexes, rising.
+    Listed(Column),
 }
 
 /// The samples of a track, in decode order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleTable {
     sizes: Column,
     durations: Column,
@@ -77,35 +79,32 @@ impl SampleTable {
     /// Checks `raw` against a source of `source_len` bytes and builds the columns.
     ///
     /// Cost: O(samples + chunks); memory for the result and one raw track.
-    pub(crate) fn build(mut raw: RawTables, source_len: u64) -> Result<Self, TableError> {
-        let samples = raw.sizes.len();
+    pub(crate) fn build(raw: RawTables, source_len: u64) -> Result<Self, TableError> {
+        let sizes = raw.sizes.finish();
+        let samples = sizes.len();
         // No sample is empty and none overlap, so a count past this is a lie, found before it costs anything.
         if samples as u64 > source_len {
             return Err(TableError::Outside { sample: source_len, end: source_len + 1, source_len });
         }
-        let durations = expand("stts", &raw.duration_counts, &raw.durations, samples, true)?;
-        let composition = expand("ctts", &raw.composition_counts, &raw.compositions, samples, false)?;
-        let sync = checked_sync(raw.sync.take(), samples)?;
-        let chunk_firsts = chunk_firsts(&raw, samples)?;
+        let durations = raw.durations.finish("stts", samples, None)?;
+        let composition = raw.compositions.finish("ctts", samples, Some(COMPOSITION_BIAS))?;
+        let sync = checked_sync(raw.sync, samples)?;
+        let chunk_offsets = raw.chunk_offsets.finish();
+        let runs = (&raw.run_first_chunks.finish(), &raw.run_samples.finish());
+        let chunk_firsts = chunk_firsts(runs, chunk_offsets.len(), samples)?;
         let (marks, total_duration) = marks(&durations)?;
         let mut table = Self {
-            sizes: raw.sizes,
+            sizes,
             durations,
             composition,
             sync,
-            chunk_offsets: raw.chunk_offsets,
+            chunk_offsets,
             chunk_firsts,
             marks,
             total_duration,
             total_bytes: 0,
         };
         table.total_bytes = table.check_extents(source_len)?;
-        for column in [&mut table.sizes, &mut table.durations, &mut table.composition] {
-            column.shrink();
-        }
-        for column in [&mut table.chunk_offsets, &mut table.chunk_firsts, &mut table.marks] {
-            column.shrink();
-        }
         Ok(table)
     }
 
@@ -139,21 +138,22 @@ impl SampleTable {
         &self.sync
     }
 
-    /// Numbers of the sync samples, rising.
-    pub fn sync_indexes(&self) -> Box<dyn Iterator<Item = usize> + '_> {
-        match &self.sync {
-            SyncSamples::All => Box::new(0..self.len()),
-            SyncSamples::Listed(list) => Box::new(list.iter().map(|index| *index as usize)),
-        }
+    /// Numbers of the sync samples in `range`, rising.
+    pub fn sync_indexes(&self, range: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        let end = range.end.min(self.len());
+        let (every, listed) = match &self.sync {
+            SyncSamples::All => (range.start..end, None),
+            SyncSamples::Listed(list) => (0..0, Some(list.iter_from(first_at(list, range.start)))),
+        };
+        let listed = listed.into_iter().flatten().map(number).take_while(move |index| *index < end);
+        every.chain(listed)
     }
 
     /// Whether decoding can start at sample `index`.
     pub fn is_sync(&self, index: usize) -> bool {
         match &self.sync {
             SyncSamples::All => true,
-            SyncSamples::Listed(list) => {
-                u32::try_from(index).is_ok_and(|index| list.binary_search(&index).is_ok())
-            }
+            SyncSamples::Listed(list) => list.get(first_at(list, index)) == Some(index as u64),
         }
     }
 
@@ -162,8 +162,8 @@ impl SampleTable {
         match &self.sync {
             SyncSamples::All => index,
             SyncSamples::Listed(list) => {
-                let after = list.partition_point(|sync| *sync as usize <= index);
-                after.checked_sub(1).and_then(|at| list.get(at)).map_or(0, |sync| *sync as usize)
+                let after = list.count_at_most(index as u64);
+                after.checked_sub(1).and_then(|at| list.get(at)).map_or(0, number)
             }
         }
     }
@@ -176,8 +176,8 @@ impl SampleTable {
             return self.total_duration();
         }
         let mark = self.marks.get(index / MARK).unwrap_or(0);
-        let since: u64 = self.durations.iter_from(index - index % MARK).take(index % MARK).sum();
-        i64::try_from(mark + since).unwrap_or(i64::MAX)
+        let since = self.durations.sum(index - index % MARK..index);
+        i64::try_from(mark.saturating_add(since).min(self.total_duration)).unwrap_or(i64::MAX)
     }
 
     /// The first sample whose decode time is at or after `dts`; [`len`](Self::len) if none is.
@@ -193,49 +193,71 @@ impl SampleTable {
             if at >= wanted {
                 break;
             }
-            at += duration;
+            at = at.saturating_add(duration);
             index += 1;
         }
         index
     }
 
     /// The row of sample `index`.
+    ///
+    /// Cost: O(log chunks + samples of its chunk before it).
     pub fn row(&self, index: usize) -> Option<SampleRow> {
-        self.rows(index..index.saturating_add(1)).next()
+        let (chunk, before) = self.chunk_of(index);
+        Some(SampleRow {
+            index,
+            dts: self.dts(index),
+            duration: u32::try_from(self.durations.get(index)?).ok()?,
+            composition_offset: self.composition_offset(index)?,
+            sync: self.is_sync(index),
+            offset: self.chunk_offsets.get(chunk)?.saturating_add(before),
+            size: self.size(index)?,
+        })
+    }
+
+    /// Bytes of sample `index`.
+    pub fn size(&self, index: usize) -> Option<u32> {
+        u32::try_from(self.sizes.get(index)?).ok()
+    }
+
+    /// Presentation time of sample `index` in ticks of the media, before any edit.
+    ///
+    /// Cost: at most 64 steps.
+    pub fn pts(&self, index: usize) -> Option<i64> {
+        Some(self.dts(index).saturating_add(self.composition_offset(index)?.into()))
+    }
+
+    fn composition_offset(&self, index: usize) -> Option<i32> {
+        unbiased(self.composition.get(index)?)
     }
 
     /// The rows of `range`, in order; rows past the end are left out.
     ///
     /// Cost: O(log chunks + samples of the range and of the first one's chunk before it).
     pub fn rows(&self, range: Range<usize>) -> Rows<'_> {
-        let start = range.start.min(self.len());
-        let end = range.end.min(self.len());
-        let chunk = self.chunk_firsts.count_at_most(start as u64).saturating_sub(1);
-        let first =
-            self.chunk_firsts.get(chunk).map_or(0, |first| usize::try_from(first).unwrap_or(usize::MAX));
-        let before: u64 = self.sizes.iter_from(first).take(start.saturating_sub(first)).sum();
-        let sync_at = match &self.sync {
-            SyncSamples::All => 0,
-            SyncSamples::Listed(list) => list.partition_point(|sync| (*sync as usize) < start),
-        };
-        Rows {
-            table: self,
-            index: start,
-            end,
-            dts: self.dts(start),
-            chunk,
-            next_first: self.next_first(chunk),
-            offset: self.chunk_offsets.get(chunk).unwrap_or(0) + before,
-            sync_at,
-        }
+        Rows::new(self, range.start.min(self.len()), range.end.min(self.len()))
+    }
+
+    /// The chunk of sample `index`, and the bytes of its samples before that one.
+    fn chunk_of(&self, index: usize) -> (usize, u64) {
+        let chunk = self.chunk_firsts.count_at_most(index as u64).saturating_sub(1);
+        let first = self.chunk_firsts.get(chunk).map_or(0, number);
+        (chunk, self.sizes.sum(first.min(index)..index))
     }
 
     /// How many samples last from `durations.start` to below `durations.end` ticks, and how long together.
     ///
     /// Cost: O(samples).
     pub fn lasting(&self, durations: &Range<u64>) -> (u64, u64) {
+        if let Some(every) = self.durations.as_constant() {
+            return if durations.contains(&every) {
+                (self.len() as u64, self.total_duration)
+            } else {
+                (0, 0)
+            };
+        }
         let lasting = self.durations.iter_from(0).filter(|duration| durations.contains(duration));
-        lasting.fold((0, 0), |(count, ticks), duration| (count + 1, ticks + duration))
+        lasting.fold((0, 0), |(count, ticks), duration| (count + 1u64, ticks.saturating_add(duration)))
     }
 
     /// The columns that decide what is served: sizes, durations, composition offsets.
@@ -243,11 +265,11 @@ impl SampleTable {
         [&self.sizes, &self.durations, &self.composition]
     }
 
-    /// Bytes of memory behind the columns.
+    /// Bytes behind the columns, in memory or in a mapped file.
     pub fn memory_bytes(&self) -> usize {
         let listed = match &self.sync {
-            SyncSamples::All => 0,
-            SyncSamples::Listed(list) => list.capacity() * 4,
+            SyncSamples::All => None,
+            SyncSamples::Listed(list) => Some(list),
         };
         let columns = [
             &self.sizes,
@@ -257,14 +279,7 @@ impl SampleTable {
             &self.chunk_firsts,
             &self.marks,
         ];
-        listed + columns.iter().map(|column| column.memory_bytes()).sum::<usize>()
-    }
-
-    /// Number of the first sample after `chunk`.
-    fn next_first(&self, chunk: usize) -> usize {
-        self.chunk_firsts
-            .get(chunk + 1)
-            .map_or_else(|| self.len(), |first| usize::try_from(first).unwrap_or(usize::MAX))
+        columns.into_iter().chain(listed).map(Column::memory_bytes).sum()
     }
 
     /// Checks that every chunk lies in the source and none overlap; returns the bytes of all samples.
@@ -274,16 +289,18 @@ impl SampleTable {
         let mut last_end = 0;
         let mut in_order = true;
         let mut sizes = self.sizes.iter_from(0);
-        for (chunk, offset) in self.chunk_offsets.iter_from(0).enumerate() {
+        let mut next_firsts = self.chunk_firsts.iter_from(1);
+        for offset in self.chunk_offsets.iter_from(0) {
+            let next_first = next_firsts.next().unwrap_or(self.len() as u64);
             let mut end = offset;
-            while index < self.next_first(chunk) {
+            while index < next_first {
                 let size = sizes.next().unwrap_or(0);
                 if size == 0 {
-                    return Err(TableError::Empty { sample: index as u64 });
+                    return Err(TableError::Empty { sample: index });
                 }
                 end = end.saturating_add(size);
                 if end > source_len {
-                    return Err(TableError::Outside { sample: index as u64, end, source_len });
+                    return Err(TableError::Outside { sample: index, end, source_len });
                 }
                 index += 1;
             }
@@ -303,12 +320,13 @@ impl SampleTable {
     /// The same for chunks that are out of order: sorts them first.
     fn check_overlap(&self) -> Result<(), TableError> {
         let mut sizes = self.sizes.iter_from(0);
-        let mut index = 0;
+        let mut first = 0;
+        let mut next_firsts = self.chunk_firsts.iter_from(1);
         let mut extents: Vec<(u64, u64)> = Vec::with_capacity(self.chunks());
-        for (chunk, offset) in self.chunk_offsets.iter_from(0).enumerate() {
-            let count = self.next_first(chunk) - index;
-            index += count;
-            let len: u64 = sizes.by_ref().take(count).sum();
+        for offset in self.chunk_offsets.iter_from(0) {
+            let next = next_firsts.next().map_or(self.len(), number);
+            let len: u64 = sizes.by_ref().take(next - first).sum();
+            first = next;
             if len > 0 {
                 extents.push((offset, offset.saturating_add(len)));
             }
@@ -317,6 +335,22 @@ impl SampleTable {
         let shared = extents.iter().zip(extents.iter().skip(1)).find(|((_, end), (next, _))| next < end);
         shared.map_or(Ok(()), |(_, (offset, _))| Err(TableError::Overlap { offset: *offset }))
     }
+}
+
+/// The composition offset in ticks that stands in the column with a bias.
+fn unbiased(biased: u64) -> Option<i32> {
+    let ticks = i64::try_from(biased).ok()? - COMPOSITION_BIAS.cast_signed();
+    i32::try_from(ticks).ok()
+}
+
+/// How many of the rising numbers of `list` are below `index`.
+fn first_at(list: &Column, index: usize) -> usize {
+    (index as u64).checked_sub(1).map_or(0, |before| list.count_at_most(before))
+}
+
+/// A number of a column as an index; it is one where memory has so many rows.
+fn number(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -61,10 +61,8 @@ pub(super) fn reference_cuts(clip: &Clip, reference: usize, policy: Policy) -> V
 pub(super) fn sync_samples(clip: &Clip, index: usize) -> impl Iterator<Item = (usize, i64)> + '_ {
     let of_track = clip.track(index);
     of_track.into_iter().flat_map(|(track, part)| {
-        let range = part.samples.clone();
-        let numbers = track.samples.sync_indexes().skip_while(move |sync| *sync < range.start);
         let rows =
-            numbers.take_while(|sync| *sync < part.samples.end).filter_map(|sync| track.samples.row(sync));
+            track.samples.sync_indexes(part.samples.clone()).filter_map(|sync| track.samples.row(sync));
         rows.map(|row| (part.position_of(row.index), part.place(&row).1))
     })
 }

@@ -1,12 +1,12 @@
 //! Sample tables, streamed into columns as their bytes come (ISO/IEC 14496-12 §8.6, §8.7).
 //!
 //! A table's count is checked against the bytes of its box before the first entry is read, so a
-//! lie about it costs nothing; what is kept is packed (see [`Column`]).
+//! lie about it costs nothing; what is kept is packed (see [`column`](crate::column)).
 
 use super::track::TrackRead;
 use super::window::Window;
 use super::{Stop, Wanting};
-use crate::column::Column;
+use crate::column::ColumnBuilder;
 use crate::cursor::Cursor;
 use crate::demux::FormatError;
 use crate::fourcc::FourCc;
@@ -58,11 +58,8 @@ impl TableRead {
             return Ok(true);
         }
         let bytes = window.entries(self.at, self.entries_end, self.entry)?;
-        let mut cursor = Cursor::new(&bytes, self.at, self.fourcc);
-        while !cursor.is_empty() {
-            self.read_entry(&mut cursor, track)?;
-        }
-        self.at = cursor.offset();
+        self.read_entries(&bytes, track)?;
+        self.at += bytes.len() as u64;
         Ok(self.at >= self.entries_end)
     }
 
@@ -96,13 +93,12 @@ impl TableRead {
             _ => 4,
         };
         if self.fourcc.0 == *b"stsz" && field != 0 {
-            track.tables.sizes =
-                Column::constant(u64::from(field), usize::try_from(count).unwrap_or(usize::MAX));
+            track.tables.sizes.push_run(field.into(), usize::try_from(count).unwrap_or(usize::MAX));
             self.entries_end = self.at;
             return Ok(());
         }
         if self.fourcc.0 == *b"stss" {
-            track.tables.sync = Some(Vec::new());
+            track.tables.sync = Some(ColumnBuilder::new());
         }
         self.fit(count)
     }
@@ -132,51 +128,72 @@ impl TableRead {
         Ok(())
     }
 
-    fn read_entry(&mut self, cursor: &mut Cursor<'_>, track: &mut TrackRead) -> Result<(), FormatError> {
+    /// Reads `bytes`, which are whole entries, into the columns of `track`.
+    fn read_entries(&mut self, bytes: &[u8], track: &mut TrackRead) -> Result<(), FormatError> {
         let tables = &mut track.tables;
         match &self.fourcc.0 {
             b"stts" => {
-                tables.duration_counts.push(u64::from(cursor.u32()?));
-                tables.durations.push(u64::from(cursor.u32()?));
+                for [count, duration] in pairs(bytes) {
+                    tables.durations.push(count, duration.into());
+                }
             }
             b"ctts" => {
-                tables.composition_counts.push(u64::from(cursor.u32()?));
-                // QuickTime writes negative offsets into version 0 as well: both are read as signed.
-                let biased = i64::from(cursor.i32()?) + (1 << 31);
-                tables.compositions.push(u64::try_from(biased).expect("not negative after the bias"));
+                for [count, offset] in pairs(bytes) {
+                    // QuickTime writes negative offsets into version 0 as well: all are read as signed,
+                    // and to flip the sign is to add the bias.
+                    tables.compositions.push(count, (offset ^ (1 << 31)).into());
+                }
             }
-            b"stsz" => tables.sizes.push(u64::from(cursor.u32()?)),
-            b"stz2" => self.read_packed_size(cursor, tables)?,
+            b"stsz" => tables.sizes.extend(words(bytes).map(u64::from)),
+            b"stz2" => self.read_packed_sizes(bytes, tables),
             b"stsc" => {
-                let offset = cursor.offset();
-                tables.run_first_chunks.push(u64::from(cursor.u32()?));
-                tables.run_samples.push(u64::from(cursor.u32()?));
-                track.claim_description(cursor.u32()?, offset)?;
+                let (entries, _) = bytes.as_chunks::<12>();
+                let word = |at: usize| entries.iter().map(move |entry| words(entry).nth(at).unwrap_or(0));
+                tables.run_first_chunks.extend(word(0).map(u64::from));
+                tables.run_samples.extend(word(1).map(u64::from));
+                for (number, description) in word(2).enumerate().filter(|(_, description)| *description != 1)
+                {
+                    track.claim_description(description, self.at + 12 * number as u64)?;
+                }
             }
-            b"stco" => tables.chunk_offsets.push(u64::from(cursor.u32()?)),
-            b"co64" => tables.chunk_offsets.push(cursor.u64()?),
-            _ => tables.sync.get_or_insert_default().push(cursor.u32()?),
+            b"stco" => tables.chunk_offsets.extend(words(bytes).map(u64::from)),
+            b"co64" => {
+                let (offsets, _) = bytes.as_chunks();
+                tables.chunk_offsets.extend(offsets.iter().map(|offset| u64::from_be_bytes(*offset)));
+            }
+            _ => tables.sync.get_or_insert_default().extend(words(bytes).map(u64::from)),
         }
         Ok(())
     }
 
-    fn read_packed_size(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        tables: &mut RawTables,
-    ) -> Result<(), FormatError> {
+    fn read_packed_sizes(&mut self, bytes: &[u8], tables: &mut RawTables) {
         match self.bits {
             4 => {
-                let byte = cursor.u8()?;
-                tables.sizes.push(u64::from(byte >> 4));
-                if self.left > 1 {
-                    tables.sizes.push(u64::from(byte & 15));
+                for byte in bytes {
+                    tables.sizes.push(u64::from(byte >> 4));
+                    if self.left > 1 {
+                        tables.sizes.push(u64::from(byte & 15));
+                    }
+                    self.left = self.left.saturating_sub(2);
                 }
-                self.left = self.left.saturating_sub(2);
             }
-            8 => tables.sizes.push(u64::from(cursor.u8()?)),
-            _ => tables.sizes.push(u64::from(cursor.u16()?)),
+            8 => tables.sizes.extend(bytes.iter().map(|size| u64::from(*size))),
+            _ => {
+                let (sizes, _) = bytes.as_chunks();
+                tables.sizes.extend(sizes.iter().map(|size| u64::from(u16::from_be_bytes(*size))));
+            }
         }
-        Ok(())
     }
+}
+
+/// The numbers of 32 bits in `bytes`.
+fn words(bytes: &[u8]) -> impl ExactSizeIterator<Item = u32> {
+    bytes.as_chunks().0.iter().map(|word| u32::from_be_bytes(*word))
+}
+
+/// The pairs of numbers of 32 bits in `bytes`.
+fn pairs(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u32; 2]> {
+    bytes.as_chunks().0.iter().map(|[a, b, c, d, e, f, g, h]| {
+        [u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])]
+    })
 }

@@ -62,11 +62,11 @@ pub(super) struct BareTrack {
 }
 
 impl TrackRead {
-    pub(super) fn new(offset: u64) -> Self {
+    pub(super) fn new(offset: u64, source_len: u64) -> Self {
         Self {
             offset,
             tables_offset: offset,
-            tables: RawTables::default(),
+            tables: RawTables::new(source_len),
             header: None,
             media: None,
             extended_language: None,

@@ -1,8 +1,8 @@
 //! What a container says of a track's samples, checked before it becomes columns
 //! (ISO/IEC 14496-12 §8.6, §8.7).
 
-use super::{MARK, SyncSamples};
-use crate::column::Column;
+use super::{MARK, MAX_SAMPLES, SyncSamples};
+use crate::column::{Column, ColumnBuilder};
 
 /// What is wrong with a track's sample tables. Always the source's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,84 +60,133 @@ pub enum TableError {
     Duration,
 }
 
-/// The tables of a container, before they are checked. Runs are (count, value).
-#[derive(Debug, Default)]
+/// The tables of a container, as they are read and before they are checked.
+#[derive(Debug)]
 pub(crate) struct RawTables {
-    pub(crate) sizes: Column,
-    pub(crate) duration_counts: Column,
-    pub(crate) durations: Column,
-    pub(crate) composition_counts: Column,
-    /// Biased by 2^31.
-    pub(crate) compositions: Column,
-    /// `None` when there is no table: every sample is a sync sample.
-    pub(crate) sync: Option<Vec<u32>>,
-    pub(crate) chunk_offsets: Column,
+    pub(crate) sizes: ColumnBuilder,
+    pub(crate) durations: Runs,
+    /// Biased by [`COMPOSITION_BIAS`].
+    pub(crate) compositions: Runs,
+    /// Numbers of samples, from one; `None` when there is no table: every sample is a sync sample.
+    pub(crate) sync: Option<ColumnBuilder>,
+    pub(crate) chunk_offsets: ColumnBuilder,
     /// First chunk of each run, from one.
-    pub(crate) run_first_chunks: Column,
-    pub(crate) run_samples: Column,
+    pub(crate) run_first_chunks: ColumnBuilder,
+    pub(crate) run_samples: ColumnBuilder,
+}
+
+impl RawTables {
+    /// No tables yet, of a source of `source_len` bytes.
+    pub(crate) fn new(source_len: u64) -> Self {
+        Self {
+            sizes: ColumnBuilder::new(),
+            durations: Runs::new(source_len),
+            compositions: Runs::new(source_len),
+            sync: None,
+            chunk_offsets: ColumnBuilder::new(),
+            run_first_chunks: ColumnBuilder::new(),
+            run_samples: ColumnBuilder::new(),
+        }
+    }
+}
+
+/// A table of runs, expanded to one value a sample while it is read.
+///
+/// Runs that claim more samples than the source has bytes, or than we accept, are counted only: no
+/// size table agrees with them.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    values: ColumnBuilder,
+    /// Samples of all runs.
+    total: u64,
+    most: u64,
+}
+
+impl Runs {
+    pub(super) fn new(source_len: u64) -> Self {
+        Self { values: ColumnBuilder::new(), total: 0, most: source_len.min(MAX_SAMPLES) }
+    }
+
+    /// Appends a run of `count` samples of `value`.
+    #[inline]
+    pub(crate) fn push(&mut self, count: u32, value: u64) {
+        self.total = self.total.saturating_add(count.into());
+        if self.total <= self.most {
+            self.values.push_run(value, count as usize);
+        }
+    }
+
+    /// The column of `samples` samples. A table that says too little is an error unless what is
+    /// `missing` has a value; one that says too much always is.
+    pub(super) fn finish(
+        mut self,
+        table: &'static str,
+        samples: usize,
+        missing: Option<u64>,
+    ) -> Result<Column, TableError> {
+        let lacks = (samples as u64).checked_sub(self.total).filter(|lacks| *lacks == 0 || missing.is_some());
+        let lacks = lacks.and_then(|lacks| usize::try_from(lacks).ok());
+        let lacks = lacks.ok_or(TableError::Count { table, count: self.total, samples: samples as u64 })?;
+        self.values.push_run(missing.unwrap_or(0), lacks);
+        Ok(self.values.finish())
+    }
 }
 
 /// What zero composition offset is in the biased column.
 pub(crate) const COMPOSITION_BIAS: u64 = 1 << 31;
 
-/// Expands runs to one value a sample. A table that says too little is an error if `exact`, else
-/// the rest is zero; one that says too much always is.
-pub(super) fn expand(
-    table: &'static str,
-    counts: &Column,
-    values: &Column,
-    samples: usize,
-    exact: bool,
-) -> Result<Column, TableError> {
-    let total = counts.iter_from(0).fold(0u64, u64::saturating_add);
-    if total > samples as u64 || (exact && total < samples as u64) {
-        return Err(TableError::Count { table, count: total, samples: samples as u64 });
+pub(super) fn checked_sync(sync: Option<ColumnBuilder>, samples: usize) -> Result<SyncSamples, TableError> {
+    let Some(numbers) = sync else { return Ok(SyncSamples::All) };
+    let numbers = numbers.finish();
+    let odd = numbers.iter_from(0).find(|number| *number == 0 || *number > samples as u64);
+    if let Some(number) = odd {
+        return Err(TableError::Sync { number, samples: samples as u64 });
     }
-    let mut column = Column::new();
-    for (count, value) in counts.iter_from(0).zip(values.iter_from(0)) {
-        column.push_run(value, usize::try_from(count).unwrap_or(0));
+    let mut listed = ColumnBuilder::new();
+    let mut before = 0;
+    for number in numbers.iter_from(0) {
+        if number <= before {
+            // Some writers list them out of order or twice; what they mean is clear.
+            listed = sorted(&numbers);
+            break;
+        }
+        before = number;
+        listed.push(number - 1);
     }
-    let missing = samples - column.len();
-    column.push_run(COMPOSITION_BIAS, if exact { 0 } else { missing });
-    Ok(column)
+    Ok(if listed.len() == samples { SyncSamples::All } else { SyncSamples::Listed(listed.finish()) })
 }
 
-pub(super) fn checked_sync(sync: Option<Vec<u32>>, samples: usize) -> Result<SyncSamples, TableError> {
-    let Some(mut numbers) = sync else { return Ok(SyncSamples::All) };
-    let odd = numbers.iter().find(|number| **number == 0 || **number as usize > samples);
-    if let Some(number) = odd {
-        return Err(TableError::Sync { number: u64::from(*number), samples: samples as u64 });
-    }
-    // Some writers list them out of order or twice; what they mean is clear.
+/// Sample numbers from one, in any order, as indexes that rise.
+fn sorted(numbers: &Column) -> ColumnBuilder {
+    let mut numbers: Vec<u64> = numbers.iter_from(0).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    if numbers.len() == samples {
-        return Ok(SyncSamples::All);
-    }
-    for number in &mut numbers {
-        *number -= 1;
-    }
-    numbers.shrink_to_fit();
-    Ok(SyncSamples::Listed(numbers))
+    let mut listed = ColumnBuilder::new();
+    numbers.into_iter().for_each(|number| listed.push(number.saturating_sub(1)));
+    listed
 }
 
-/// Number of the first sample of each chunk, from the runs of `stsc` (§8.7.4).
-pub(super) fn chunk_firsts(raw: &RawTables, samples: usize) -> Result<Column, TableError> {
-    let chunks = raw.chunk_offsets.len() as u64;
-    let mut firsts = Column::new();
+/// Number of the first sample of each of `chunks` chunks, from the runs of `stsc` (§8.7.4).
+pub(super) fn chunk_firsts(
+    (run_first_chunks, run_samples): (&Column, &Column),
+    chunks: usize,
+    samples: usize,
+) -> Result<Column, TableError> {
+    let chunks = chunks as u64;
+    let mut firsts = ColumnBuilder::new();
     let mut next = 0u64;
-    let ends = raw.run_first_chunks.iter_from(1).chain(std::iter::once(chunks + 1));
-    let runs = raw.run_first_chunks.iter_from(0).zip(ends).zip(raw.run_samples.iter_from(0));
+    let ends = run_first_chunks.iter_from(1).chain(std::iter::once(chunks + 1));
+    let runs = run_first_chunks.iter_from(0).zip(ends).zip(run_samples.iter_from(0));
     for (run, ((first, end), per_chunk)) in runs.enumerate() {
-        let run = run as u64;
+        let wrong = |reason| Err(TableError::ChunkRun { run: run as u64, reason });
         if run == 0 && first != 1 {
-            return Err(TableError::ChunkRun { run, reason: "the first run does not start at chunk 1" });
+            return wrong("the first run does not start at chunk 1");
         }
         if end <= first || end > chunks + 1 {
-            return Err(TableError::ChunkRun { run, reason: "runs do not rise, or pass the last chunk" });
+            return wrong("runs do not rise, or pass the last chunk");
         }
         if per_chunk == 0 {
-            return Err(TableError::ChunkRun { run, reason: "chunks without samples" });
+            return wrong("chunks without samples");
         }
         for _ in first..end {
             firsts.push(next);
@@ -147,21 +196,24 @@ pub(super) fn chunk_firsts(raw: &RawTables, samples: usize) -> Result<Column, Ta
     if next != samples as u64 {
         return Err(TableError::Count { table: "stsc", count: next, samples: samples as u64 });
     }
-    Ok(firsts)
+    Ok(firsts.finish())
 }
 
 /// Decode time of every [`MARK`]th sample, and of the end.
 pub(super) fn marks(durations: &Column) -> Result<(Column, u64), TableError> {
-    let mut marks = Column::new();
+    let mut marks = ColumnBuilder::new();
     let mut at = 0u64;
-    for (index, duration) in durations.iter_from(0).enumerate() {
-        if index % MARK == 0 {
-            marks.push(at);
+    let mut durations = durations.iter_from(0);
+    loop {
+        let rows = durations.next_rows(MARK);
+        if rows.is_empty() {
+            break;
         }
-        at = at.saturating_add(duration);
+        marks.push(at);
+        at = rows.iter().fold(at, |at, duration| at.saturating_add(*duration));
     }
     if at >= 1 << 62 {
         return Err(TableError::Duration);
     }
-    Ok((marks, at))
+    Ok((marks.finish(), at))
 }

@@ -1,57 +1,98 @@
 //! Walking the rows of a sample table.
 
-use super::raw::COMPOSITION_BIAS;
-use super::{SampleRow, SampleTable, SyncSamples};
+use super::{SampleRow, SampleTable, SyncSamples, first_at, number, unbiased};
+use crate::column::Walk;
 
 /// Iterator of [`SampleTable::rows`].
+///
+/// It holds a block of each column unpacked: some 3 KB, to be kept on the stack.
 #[derive(Debug, Clone)]
 pub struct Rows<'a> {
-    pub(super) table: &'a SampleTable,
-    pub(super) index: usize,
-    pub(super) end: usize,
-    pub(super) dts: i64,
-    pub(super) chunk: usize,
-    pub(super) next_first: usize,
-    pub(super) offset: u64,
-    /// Position in the list of sync samples.
-    pub(super) sync_at: usize,
+    table: &'a SampleTable,
+    index: usize,
+    end: usize,
+    dts: i64,
+    /// First byte of the next sample.
+    offset: u64,
+    /// First sample of the next chunk.
+    next_first: usize,
+    next_firsts: Walk<'a>,
+    next_offsets: Walk<'a>,
+    sizes: Walk<'a>,
+    durations: Walk<'a>,
+    composition: Walk<'a>,
+    /// The next sync sample, and where it stands in the list of them; without a list, every sample is one.
+    next_sync: Option<(usize, usize)>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(table: &'a SampleTable, start: usize, end: usize) -> Self {
+        let (chunk, before) = table.chunk_of(start);
+        let mut rows = Self {
+            table,
+            index: start,
+            end,
+            dts: table.dts(start),
+            offset: table.chunk_offsets.get(chunk).unwrap_or(0).saturating_add(before),
+            next_first: 0,
+            next_firsts: table.chunk_firsts.iter_from(chunk.saturating_add(1)),
+            next_offsets: table.chunk_offsets.iter_from(chunk.saturating_add(1)),
+            sizes: table.sizes.iter_from(start),
+            durations: table.durations.iter_from(start),
+            composition: table.composition.iter_from(start),
+            next_sync: None,
+        };
+        rows.next_first = rows.next_firsts.next().map_or(usize::MAX, number);
+        if let SyncSamples::Listed(list) = &table.sync {
+            let at = first_at(list, start);
+            rows.next_sync = Some((list.get(at).map_or(usize::MAX, number), at));
+        }
+        rows
+    }
+
+    /// Whether the next sample is a sync sample; it is passed over.
+    #[inline]
+    fn pass_sync(&mut self) -> bool {
+        match self.next_sync {
+            None => true,
+            Some((sync, at)) if sync == self.index => {
+                if let SyncSamples::Listed(list) = &self.table.sync {
+                    let next = list.get(at + 1).map_or(usize::MAX, number);
+                    self.next_sync = Some((next, at + 1));
+                }
+                true
+            }
+            Some(_) => false,
+        }
+    }
 }
 
 impl Iterator for Rows<'_> {
     type Item = SampleRow;
 
+    #[inline]
     fn next(&mut self) -> Option<SampleRow> {
         if self.index >= self.end {
             return None;
         }
         while self.index >= self.next_first {
-            self.chunk += 1;
-            self.offset = self.table.chunk_offsets.get(self.chunk)?;
-            self.next_first = self.table.next_first(self.chunk);
+            self.offset = self.next_offsets.next()?;
+            self.next_first = self.next_firsts.next().map_or(usize::MAX, number);
         }
-        let size = u32::try_from(self.table.sizes.get(self.index)?).ok()?;
-        let duration = u32::try_from(self.table.durations.get(self.index)?).ok()?;
-        let biased = self.table.composition.get(self.index).unwrap_or(COMPOSITION_BIAS);
-        let composition = i64::try_from(biased).ok()? - (1 << 31);
-        let sync = match &self.table.sync {
-            SyncSamples::All => true,
-            SyncSamples::Listed(list) => {
-                list.get(self.sync_at).is_some_and(|sync| *sync as usize == self.index)
-            }
-        };
-        self.sync_at += usize::from(sync);
+        let size = u32::try_from(self.sizes.next()?).ok()?;
+        let duration = u32::try_from(self.durations.next()?).ok()?;
         let row = SampleRow {
             index: self.index,
             dts: self.dts,
             duration,
-            composition_offset: i32::try_from(composition).ok()?,
-            sync,
+            composition_offset: unbiased(self.composition.next()?)?,
+            sync: self.pass_sync(),
             offset: self.offset,
             size,
         };
         self.index += 1;
-        self.dts = self.dts.saturating_add(i64::from(duration));
-        self.offset += u64::from(size);
+        self.dts = self.dts.saturating_add(duration.into());
+        self.offset = self.offset.saturating_add(size.into());
         Some(row)
     }
 }

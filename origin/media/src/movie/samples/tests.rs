@@ -1,25 +1,38 @@
-use super::raw::COMPOSITION_BIAS;
+use super::raw::{COMPOSITION_BIAS, Runs};
 use super::*;
+use crate::column::ColumnBuilder;
+
+const SOURCE_LEN: u64 = 350;
 
 /// Five samples of 10, 20, 30, 40, 50 bytes in chunks of 2, 2 and 1 at 100, 200 and 300.
 fn raw() -> RawTables {
     RawTables {
-        sizes: [10, 20, 30, 40, 50].into_iter().collect(),
-        duration_counts: [2, 3].into_iter().collect(),
-        durations: [100, 50].into_iter().collect(),
-        composition_counts: [1, 1].into_iter().collect(),
-        compositions: [COMPOSITION_BIAS + 7, COMPOSITION_BIAS - 3].into_iter().collect(),
-        sync: Some(vec![4, 1, 4]),
-        chunk_offsets: [100, 200, 300].into_iter().collect(),
-        run_first_chunks: [1, 3].into_iter().collect(),
-        run_samples: [2, 1].into_iter().collect(),
+        sizes: column([10, 20, 30, 40, 50]),
+        durations: runs([(2, 100), (3, 50)]),
+        compositions: runs([(1, COMPOSITION_BIAS + 7), (1, COMPOSITION_BIAS - 3)]),
+        sync: Some(column([4, 1, 4])),
+        chunk_offsets: column([100, 200, 300]),
+        run_first_chunks: column([1, 3]),
+        run_samples: column([2, 1]),
     }
+}
+
+fn column<const N: usize>(values: [u64; N]) -> ColumnBuilder {
+    let mut column = ColumnBuilder::new();
+    column.extend(values.into_iter());
+    column
+}
+
+fn runs<const N: usize>(pairs: [(u32, u64); N]) -> Runs {
+    let mut runs = Runs::new(SOURCE_LEN);
+    pairs.into_iter().for_each(|(count, value)| runs.push(count, value));
+    runs
 }
 
 fn build(change: impl FnOnce(&mut RawTables)) -> Result<SampleTable, TableError> {
     let mut tables = raw();
     change(&mut tables);
-    SampleTable::build(tables, 350)
+    SampleTable::build(tables, SOURCE_LEN)
 }
 
 #[test]
@@ -52,44 +65,35 @@ fn each_lie_has_its_name() {
     let samples = 5;
     let cases: Vec<(Result<SampleTable, TableError>, TableError)> = vec![
         (
-            build(|t| t.duration_counts = [2, 2].into_iter().collect()),
+            build(|t| t.durations = runs([(2, 100), (2, 50)])),
             TableError::Count { table: "stts", count: 4, samples },
         ),
         (
-            build(|t| t.composition_counts = [5, 1].into_iter().collect()),
+            build(|t| t.compositions = runs([(5, 0), (1, 0)])),
             TableError::Count { table: "ctts", count: 6, samples },
         ),
+        (build(|t| t.run_samples = column([2, 9])), TableError::Count { table: "stsc", count: 13, samples }),
         (
-            build(|t| t.run_samples = [2, 9].into_iter().collect()),
-            TableError::Count { table: "stsc", count: 13, samples },
-        ),
-        (
-            build(|t| t.run_first_chunks = [2, 3].into_iter().collect()),
+            build(|t| t.run_first_chunks = column([2, 3])),
             TableError::ChunkRun { run: 0, reason: "the first run does not start at chunk 1" },
         ),
         (
-            build(|t| t.run_first_chunks = [1, 5].into_iter().collect()),
+            build(|t| t.run_first_chunks = column([1, 5])),
             TableError::ChunkRun { run: 0, reason: "runs do not rise, or pass the last chunk" },
         ),
         (
-            build(|t| t.run_samples = [0, 1].into_iter().collect()),
+            build(|t| t.run_samples = column([0, 1])),
             TableError::ChunkRun { run: 0, reason: "chunks without samples" },
         ),
-        (build(|t| t.sync = Some(vec![6])), TableError::Sync { number: 6, samples }),
-        (build(|t| t.sync = Some(vec![0])), TableError::Sync { number: 0, samples }),
+        (build(|t| t.sync = Some(column([6]))), TableError::Sync { number: 6, samples }),
+        (build(|t| t.sync = Some(column([0]))), TableError::Sync { number: 0, samples }),
         (
-            build(|t| t.chunk_offsets = [100, 200, 301].into_iter().collect()),
+            build(|t| t.chunk_offsets = column([100, 200, 301])),
             TableError::Outside { sample: 4, end: 351, source_len: 350 },
         ),
-        (
-            build(|t| t.chunk_offsets = [100, 129, 300].into_iter().collect()),
-            TableError::Overlap { offset: 129 },
-        ),
-        (
-            build(|t| t.chunk_offsets = [200, 100, 169].into_iter().collect()),
-            TableError::Overlap { offset: 169 },
-        ),
-        (build(|t| t.sizes = [10, 0, 30, 40, 50].into_iter().collect()), TableError::Empty { sample: 1 }),
+        (build(|t| t.chunk_offsets = column([100, 129, 300])), TableError::Overlap { offset: 129 }),
+        (build(|t| t.chunk_offsets = column([200, 100, 169])), TableError::Overlap { offset: 169 }),
+        (build(|t| t.sizes = column([10, 0, 30, 40, 50])), TableError::Empty { sample: 1 }),
     ];
     for (result, expected) in cases {
         assert_eq!(result.expect_err("a lie"), expected);
@@ -98,6 +102,6 @@ fn each_lie_has_its_name() {
 
 #[test]
 fn chunks_may_be_out_of_order() {
-    let table = build(|t| t.chunk_offsets = [200, 100, 300].into_iter().collect()).expect("no overlap");
+    let table = build(|t| t.chunk_offsets = column([200, 100, 300])).expect("no overlap");
     assert_eq!(table.rows(1..4).map(|row| row.offset).collect::<Vec<_>>(), [210, 100, 130]);
 }
