@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use rillcast_http::{
-    AllowedOrigins, ClientHeader, CompressionLimits, Cors, Limits, Listener, Network, NetworkError, Networks,
-    ServerConfig, TlsFiles, TrustedProxies,
+    AllowedOrigins, ClientHeader, CompressionLimits, Cors, HotSetLimits, Limits, Listener, Network,
+    NetworkError, Networks, ServerConfig, TlsFiles, TrustedProxies,
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
-use self::raw::{RawClientHeader, RawConfig, RawHttp, RawLimits, RawListener};
+use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
 
 /// Bytes of a configuration file.
@@ -121,7 +121,7 @@ impl Config {
         Ok(Self {
             metrics_from: networks("ops.metrics_from", &raw.ops.metrics_from)?,
             drain: Duration::from_secs(raw.ops.drain_s),
-            server: server(&raw.http)?,
+            server: ServerConfig { hot_set: hot_set(&raw.delivery), ..server(&raw.http)? },
             media: raw.origin.media,
             assets,
             log: LogConfig { format: raw.log.format, level: raw.log.level },
@@ -197,6 +197,10 @@ fn cors(origins: &[String]) -> Result<Cors, ConfigError> {
         .iter()
         .map(|origin| check(origin).ok_or_else(|| ConfigError::Origin { origin: origin.clone() }));
     Ok(Cors { origins: AllowedOrigins::List(checked.collect::<Result<_, _>>()?), ..Cors::default() })
+}
+
+fn hot_set(of: &RawDelivery) -> HotSetLimits {
+    HotSetLimits { memory_bytes: of.hot_set_mib * MIB, ..HotSetLimits::default() }
 }
 
 fn limits(of: &RawLimits) -> Limits {

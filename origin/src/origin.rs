@@ -86,7 +86,9 @@ impl Origin {
                 let Some((index, _)) = asset.rendition(*track) else { return Ok(None) };
                 let Some(object) = object(&asset, index, *piece)? else { return Ok(None) };
                 let tag = format!("{revision}-{track}-{piece}");
-                Ok(Some(describe(locator, object, &tag, IMMUTABLE)))
+                let mut entity = describe(locator, object, &tag, IMMUTABLE);
+                entity.content = Some(asset.content.of(*track, *piece));
+                Ok(Some(entity))
             }
         }
     }

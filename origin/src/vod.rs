@@ -2,4 +2,5 @@
 
 pub mod asset;
 pub mod assets;
+mod content;
 pub mod object;

@@ -19,7 +19,8 @@ type Bound = (&'static str, u64, RangeInclusive<u64>);
 /// [`ConfigError::OutOfBounds`] with the first key that is wrong.
 pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
     let of = &raw.origin;
-    let roles: [Bound; 4] = [
+    let roles: [Bound; 5] = [
+        ("delivery.hot_set_mib", raw.delivery.hot_set_mib, 0..=MIB),
         ("origin.asset_memory_mib", of.asset_memory_mib, 1..=MIB),
         ("origin.open_assets", of.open_assets, 1..=1_000_000),
         ("origin.asset_idle_s", of.asset_idle_s, 1..=365 * DAY_S),

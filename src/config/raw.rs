@@ -12,6 +12,7 @@ use super::LogFormat;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) http: RawHttp,
+    pub(super) delivery: RawDelivery,
     pub(super) origin: RawOrigin,
     pub(super) ops: RawOps,
     pub(super) log: RawLog,
@@ -82,6 +83,13 @@ pub(super) struct RawCompression {
     pub(super) cache_mib: u64,
     pub(super) workers: usize,
     pub(super) queue: usize,
+}
+
+/// `[delivery]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawDelivery {
+    pub(super) hot_set_mib: u64,
 }
 
 /// `[origin]`.
@@ -165,6 +173,12 @@ impl Default for RawCompression {
             workers: of.workers,
             queue: of.queue,
         }
+    }
+}
+
+impl Default for RawDelivery {
+    fn default() -> Self {
+        Self { hot_set_mib: rillcast_http::HotSetLimits::default().memory_bytes >> 20 }
     }
 }
 

@@ -5,11 +5,12 @@
 //!
 //! Invariant: `parts[i].end > parts[i-1].end`; no part is empty; the last end is the length.
 
-use std::{io, ops::Range, os::unix::fs::FileExt as _};
+use std::{io, ops::Range, os::unix::fs::FileExt as _, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use rillcast_sys::slab::SlabRange;
 
-use crate::body_source::{BodySource, FileExtent};
+use crate::body_source::{BodySource, FileExtent, SourceFile};
 
 /// A response body as a list of [`BodySource`]s.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +108,7 @@ impl Body {
         for source in self.sources() {
             match source {
                 BodySource::Mem(bytes) => all.extend_from_slice(bytes),
+                BodySource::Slab(range) => all.extend_from_slice(range.as_ref()),
                 BodySource::File(extent) => {
                     let start = all.len();
                     let len = usize::try_from(extent.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -123,8 +125,31 @@ impl Body {
     pub(crate) fn first_file(&self) -> Option<&FileExtent> {
         self.sources().find_map(|source| match source {
             BodySource::File(extent) => Some(extent),
-            BodySource::Mem(_) => None,
+            BodySource::Mem(_) | BodySource::Slab(_) => None,
         })
+    }
+
+    /// Whether any of it has yet to be read.
+    pub(crate) fn has_file(&self) -> bool {
+        self.first_file().is_some()
+    }
+
+    /// Whether every file among the sources still is what it was when it was opened. An `fstat` for each; a file
+    /// that comes back after another counts again.
+    pub(crate) fn is_unchanged(&self) -> io::Result<bool> {
+        let mut last: Option<&Arc<SourceFile>> = None;
+        for source in self.sources() {
+            let BodySource::File(extent) = source else { continue };
+            let file = extent.file();
+            if last.is_some_and(|last| Arc::ptr_eq(last, file)) {
+                continue;
+            }
+            if !file.is_unchanged()? {
+                return Ok(false);
+            }
+            last = Some(file);
+        }
+        Ok(true)
     }
 
     /// Gives the sources away, in order.
@@ -162,6 +187,14 @@ impl From<String> for Body {
 impl From<&'static str> for Body {
     fn from(text: &'static str) -> Self {
         Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<SlabRange> for Body {
+    fn from(range: SlabRange) -> Self {
+        let mut body = Self::new();
+        body.push(range);
+        body
     }
 }
 

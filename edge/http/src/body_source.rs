@@ -2,7 +2,7 @@
 //!
 //! A [`BodySource`] is bytes in memory or an extent of an open file. It stays symbolic until the sender knows the
 //! transport: over plain HTTP/1.1 an extent may one day leave by `sendfile`, over TLS or HTTP/2 it is read into
-//! pooled buffers.
+//! pooled buffers, or a slab that already holds its bytes takes its place.
 //!
 //! Invariants: an extent never reaches past the length its file had when it was opened; a file that was replaced
 //! by rename stays readable (the old inode is open), a file changed in place is noticed through [`FileIdentity`].
@@ -17,6 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rillcast_sys::slab::SlabRange;
 
 /// One piece of a body, not yet read.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub enum BodySource {
     Mem(Bytes),
     /// A byte range of an open file.
     File(FileExtent),
+    /// Bytes in shared memory that a socket may hold on to; cloning shares them.
+    Slab(SlabRange),
 }
 
 impl BodySource {
@@ -33,6 +36,7 @@ impl BodySource {
         match self {
             Self::Mem(bytes) => u64::try_from(bytes.len()).expect("a length in memory fits 64 bits"),
             Self::File(extent) => extent.len,
+            Self::Slab(range) => u64::try_from(range.len()).expect("a length in memory fits 64 bits"),
         }
     }
 
@@ -44,10 +48,12 @@ impl BodySource {
     /// The piece from `start` (inclusive) to `end` (exclusive), both relative to this source and inside it.
     pub(crate) fn cut(&self, start: u64, end: u64) -> Self {
         debug_assert!(start <= end && end <= self.len(), "a cut lies inside its source");
+        let index = |at: u64| usize::try_from(at).expect("an offset in memory fits usize");
         match self {
-            Self::Mem(bytes) => {
-                let index = |at: u64| usize::try_from(at).expect("an offset in memory fits usize");
-                Self::Mem(bytes.slice(index(start)..index(end)))
+            Self::Mem(bytes) => Self::Mem(bytes.slice(index(start)..index(end))),
+            Self::Slab(range) => {
+                let part = range.part(index(start), index(end.saturating_sub(start)));
+                Self::Slab(part.expect("a cut lies inside its source"))
             }
             Self::File(extent) => Self::File(FileExtent {
                 file: Arc::clone(&extent.file),
@@ -61,6 +67,12 @@ impl BodySource {
 impl From<Bytes> for BodySource {
     fn from(bytes: Bytes) -> Self {
         Self::Mem(bytes)
+    }
+}
+
+impl From<SlabRange> for BodySource {
+    fn from(range: SlabRange) -> Self {
+        Self::Slab(range)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::{body::Body, entity_tag::EntityTag};
+use crate::{body::Body, entity_tag::EntityTag, hot_set::ContentId};
 
 /// A representation: its metadata and its body, whole. Ranges, conditions, codings and HEAD are `respond`'s work.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Entity {
     pub headers: HeaderMap,
     /// The bytes, in the identity coding.
     pub body: Body,
+    /// The name of these bytes, where the handler knows one: what is asked for often is then kept in memory.
+    pub content: Option<ContentId>,
     /// Whether the body may be compressed on the way.
     pub encoding: Encoding,
 }
@@ -45,6 +47,7 @@ impl Entity {
             cache_control: HeaderValue::from_static("no-store"),
             headers: HeaderMap::new(),
             body: body.into(),
+            content: None,
             encoding: Encoding::Identity,
         }
     }

@@ -92,11 +92,11 @@ impl Frames {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FrameError>>> {
         if self.current.is_none() {
-            self.current = self.sources.next();
+            self.current = self.sources.next().map(into_memory);
         }
         match &self.current {
             None => Poll::Ready(None),
-            Some(BodySource::Mem(_)) => Poll::Ready(self.next_of_memory().map(Ok)),
+            Some(BodySource::Mem(_) | BodySource::Slab(_)) => Poll::Ready(self.next_of_memory().map(Ok)),
             Some(BodySource::File(extent)) => {
                 let extent = extent.clone();
                 self.poll_file(&extent, cx).map(Some)
@@ -114,7 +114,7 @@ impl Frames {
         }
         match source.cut(0, cut) {
             BodySource::Mem(bytes) => Some(bytes),
-            BodySource::File(_) => None,
+            BodySource::File(_) | BodySource::Slab(_) => None,
         }
     }
 
@@ -171,6 +171,14 @@ impl Frames {
         let rest = BodySource::File(extent.clone()).cut(taken, extent.len());
         self.current = (!rest.is_empty()).then_some(rest);
         Ok(frame)
+    }
+}
+
+/// A slab as the bytes it is.
+fn into_memory(source: BodySource) -> BodySource {
+    match source {
+        BodySource::Slab(range) => BodySource::Mem(Bytes::from_owner(range)),
+        source => source,
     }
 }
 

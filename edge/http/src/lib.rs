@@ -3,7 +3,7 @@
 //! ```text
 //!  socket ─accept─▶ [PROXY header] ─▶ [TLS] ─▶ h1 | h2 ─▶ admission ─▶ Handler ─▶ Reply
 //!                                                                            │
-//!  socket ◀─ frames (pooled reads) ◀─ head + Body ◀─ respond (conditions, ranges, coding, CORS)
+//!  socket ◀─ frames (pooled reads, hot set) ◀─ head + Body ◀─ respond (conditions, ranges, coding, CORS)
 //! ```
 //!
 //! A [`Handler`] turns a [`Request`] into a [`Reply`], most often an [`Entity`]: a representation whose [`Body`] is
@@ -27,6 +27,7 @@ pub mod entity;
 pub mod entity_tag;
 mod frames;
 pub mod handler;
+pub mod hot_set;
 pub mod limits;
 mod listen;
 pub mod metrics;
@@ -53,6 +54,7 @@ pub use entity::{Encoding, Entity};
 pub use entity_tag::{EntityTag, EntityTagError};
 pub use frames::FrameError;
 pub use handler::{Handler, READ_METHODS, RouteClass};
+pub use hot_set::{ContentId, HotSetLimits};
 pub use limits::Limits;
 pub use listen::Listener;
 pub use metrics::HttpMetrics;

@@ -6,7 +6,7 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
 };
 
-use crate::{handler::RouteClass, request::Transport};
+use crate::{handler::RouteClass, hot_set::HotSetMetrics, request::Transport};
 
 /// Upper bounds of the duration histogram, in seconds: from a cached playlist to a held one and a slow segment.
 const DURATION_BOUNDS_S: [f64; 12] =
@@ -25,6 +25,7 @@ pub struct HttpMetrics {
     pub(crate) broken_bodies: IntCounterVec,
     pub(crate) disk_reads: IntCounter,
     pub(crate) panics: IntCounter,
+    pub(crate) hot_set: HotSetMetrics,
 }
 
 impl HttpMetrics {
@@ -63,8 +64,9 @@ impl HttpMetrics {
                 "File reads that were not in the page cache",
             )?,
             panics: IntCounter::new("rillcast_http_panics_total", "Handlers that panicked: bugs of ours")?,
+            hot_set: HotSetMetrics::new()?,
         };
-        for figure in made.collectors() {
+        for figure in made.collectors().into_iter().chain(made.hot_set.collectors()) {
             registry.register(figure)?;
         }
         Ok(made)

@@ -41,6 +41,7 @@ use crate::{
     connection_count::ConnectionCount,
     cors::Cors,
     handler::Handler,
+    hot_set::{HotSet, HotSetLimits},
     limits::Limits,
     listen::{self, Listener},
     metrics::HttpMetrics,
@@ -60,6 +61,8 @@ pub struct ServerConfig {
     pub cors: Cors,
     /// What compression may use.
     pub compression: CompressionLimits,
+    /// What bodies kept in memory may take.
+    pub hot_set: HotSetLimits,
     /// Peers that are believed about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
@@ -73,6 +76,7 @@ impl ServerConfig {
             limits: Limits::default(),
             cors: Cors::default(),
             compression: CompressionLimits::default(),
+            hot_set: HotSetLimits::default(),
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -146,12 +150,13 @@ impl Server {
         metrics: HttpMetrics,
     ) -> Result<Self, StartError> {
         let (by_core, addresses) = bind_all(&config)?;
-        let ServerConfig { limits, cors, compression, trusted_proxies, .. } = config;
+        let ServerConfig { limits, cors, compression, hot_set, trusted_proxies, .. } = config;
         let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
         let shared = Arc::new(Shared {
             cors,
             trusted_proxies,
             compressor: Compressor::new(compression),
+            hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
             observer: Observer { metrics, monotonic },
             ids: Default::default(),
             connections: connections.clone(),

@@ -23,6 +23,9 @@ mod framing;
 #[path = "server/haproxy.rs"]
 mod haproxy;
 #[cfg(test)]
+#[path = "server/hot.rs"]
+mod hot;
+#[cfg(test)]
 #[path = "server/http2.rs"]
 mod http2;
 #[cfg(test)]

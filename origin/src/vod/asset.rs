@@ -13,6 +13,7 @@ use rillcast_media::presentation::{Presentation, Rendition, TrackName};
 use rillcast_media::revision::Revision;
 use rillcast_media::timeline::{Timeline, TimelineError};
 
+use super::content::ContentNames;
 use crate::blob::{Blob, BlobError, Priority};
 
 /// An open asset. Immutable; playlists are written on first use.
@@ -27,6 +28,8 @@ pub struct Asset {
     pub presentation: Presentation,
     /// The name of this edition.
     pub revision: Revision,
+    /// Names the bytes of its pieces.
+    pub(crate) content: ContentNames,
     multivariant: OnceLock<Bytes>,
     tracks: Vec<TrackTexts>,
 }
@@ -99,7 +102,17 @@ impl Asset {
         }
         let revision = Revision::of(&timeline, policy);
         let tracks = presentation.renditions.iter().map(|_| TrackTexts::default()).collect();
-        Ok(Self { blob, timeline, plan, presentation, revision, multivariant: OnceLock::new(), tracks })
+        let content = ContentNames::new(blob.stamp(), revision);
+        Ok(Self {
+            blob,
+            timeline,
+            plan,
+            presentation,
+            revision,
+            content,
+            multivariant: OnceLock::new(),
+            tracks,
+        })
     }
 
     /// Memory it takes, for the cache's budget: columns, plan and playlists.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     access_log::Observer, buffer_pool::BufferPool, client_address::TrustedProxies, compress::Compressor,
-    connection_count::ConnectionCount, cors::Cors, limits::Limits, request_id::RequestIds,
+    connection_count::ConnectionCount, cors::Cors, hot_set::HotSet, limits::Limits, request_id::RequestIds,
 };
 
 /// What all cores share.
@@ -13,6 +13,7 @@ pub(super) struct Shared {
     pub(super) cors: Cors,
     pub(super) trusted_proxies: TrustedProxies,
     pub(super) compressor: Compressor,
+    pub(super) hot_set: HotSet,
     pub(super) observer: Observer,
     pub(super) ids: RequestIds,
     pub(super) connections: ConnectionCount,

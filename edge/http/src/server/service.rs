@@ -66,7 +66,8 @@ impl<H: Handler> Service<H> {
         let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
 
         let decision = self.decide(head, incoming, &question, client, &exchange).await;
-        let response = respond(&question, decision.reply, &shared.compressor).await;
+        let reply = self.warm(&question, decision.reply);
+        let response = respond(&question, reply, &shared.compressor).await;
 
         let (mut head, body) = response.into_parts();
         match decision.preflight {
@@ -84,6 +85,23 @@ impl<H: Handler> Service<H> {
         exchange.answered(head.status);
         let body = Frames::new(body, self.transport.is_http2(), self.buffers.clone(), exchange);
         Response::from_parts(head, body)
+    }
+
+    /// Gives the entity its bytes from memory, where they are hot and the transport cannot send from a file. A
+    /// question with a condition is mostly answered without any.
+    fn warm(&self, question: &Question, mut reply: Reply) -> Reply {
+        let is_read =
+            *question.method() == Method::GET && !question.headers().contains_key(header::IF_NONE_MATCH);
+        if let Reply::Entity(entity) = &mut reply
+            && let Some(content) = entity.content
+            && is_read
+            && self.transport != Transport::PlainHttp1
+        {
+            let now = (self.observer.monotonic)();
+            let hot = self.core.shared.hot_set.warm(content, &entity.body, now);
+            entity.body = hot.unwrap_or_else(|| std::mem::take(&mut entity.body));
+        }
+        reply
     }
 
     fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress) -> Exchange {

@@ -11,8 +11,8 @@ use std::{
 use http::{HeaderValue, Method, header};
 use prometheus::Registry;
 use rillcast_http::{
-    Encoding, Entity, EntityTag, FileExtent, Handler, HttpMetrics, Listener, Problem, RawReply, Reply,
-    Request, RouteClass, Server, ServerConfig, SourceFile,
+    BodySource, ContentId, Encoding, Entity, EntityTag, FileExtent, FileIdentity, Handler, HttpMetrics,
+    Listener, Problem, RawReply, Reply, Request, RouteClass, Server, ServerConfig, SourceFile,
 };
 use tokio::sync::Semaphore;
 
@@ -38,7 +38,7 @@ pub(crate) fn write_file(directory: &Path, bytes: &[u8]) -> PathBuf {
 
 /// What the handler serves and waits for.
 pub(crate) struct Stage {
-    /// Served at `/file`.
+    /// Served at `/file`, and at `/hot` with a name for its content.
     pub(crate) file: Option<PathBuf>,
     /// `/held` answers once it can take a permit.
     pub(crate) gate: Semaphore,
@@ -55,6 +55,7 @@ impl Handler for Stage {
             "/playlist" => Entity { encoding: Encoding::Compress, ..text(&playlist()) }.into(),
             "/large" => text(&"x".repeat(8 << 20)).into(),
             "/file" => self.file_entity().into(),
+            "/hot" => self.hot_entity().into(),
             "/held" => {
                 *self.arrived.lock().unwrap() += 1;
                 self.gate.acquire().await.unwrap().forget();
@@ -101,6 +102,21 @@ impl Stage {
             body: FileExtent::whole(file).into(),
             ..Entity::new(HeaderValue::from_static("video/mp4"), "")
         }
+    }
+}
+
+impl Stage {
+    /// The file, and what names its bytes: which file it is and how it was opened.
+    fn hot_entity(&self) -> Entity {
+        let mut entity = self.file_entity();
+        let BodySource::File(extent) = entity.body.sources().next().unwrap() else { panic!("a file") };
+        let FileIdentity { device, inode, len, modified_ns } = extent.file().identity();
+        let (low, high) = (device.to_le_bytes(), inode.to_le_bytes());
+        let of = [&low[..], &high, &modified_ns.to_le_bytes()].concat();
+        let piece = u128::from(len).to_le_bytes();
+        entity.content = Some(ContentId::new(of.try_into().unwrap(), piece));
+        entity.etag = Some(EntityTag::strong("hot-1").unwrap());
+        entity
     }
 }
 

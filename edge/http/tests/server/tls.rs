@@ -41,7 +41,7 @@ pub(crate) fn client_config(trusted: CertificateDer<'static>, alpn: &[&str]) -> 
 }
 
 /// A TLS connection over which HTTP/1 is spoken; fails when the certificate is another.
-fn connect(
+pub(crate) fn connect(
     address: SocketAddr,
     trusted: &CertificateDer<'static>,
 ) -> Result<Client<StreamOwned<ClientConnection, TcpStream>>, rustls::Error> {
