@@ -2,5 +2,6 @@
 //!
 //! Each block of `unsafe` says why it is sound. Nothing here knows HTTP or media; nothing of ours lies below.
 
+pub mod map;
 pub mod page;
 pub mod slab;
