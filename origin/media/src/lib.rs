@@ -15,6 +15,7 @@
 //! | where it is cut | [`plan`] | [`plan::SegmentPlan`] |
 //! | what the bytes of a segment are | [`package`] | [`slice::Slices`] |
 //! | what a playlist says | [`presentation`], [`manifest`] | text |
+//! | all that is known, kept in a file | [`index`] | bytes and back |
 //!
 //! Invariants: the same sources, policy and [`revision::FORMAT_VERSION`] give the same bytes on
 //! every machine; input from outside never panics, hangs or takes memory beyond a named limit.
@@ -29,6 +30,7 @@ pub mod column;
 mod cursor;
 pub mod demux;
 pub mod fourcc;
+pub mod index;
 pub mod manifest;
 pub mod movie;
 pub mod package;

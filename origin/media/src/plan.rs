@@ -14,6 +14,8 @@
 
 mod cuts;
 mod key_frames;
+mod stored;
+mod table;
 mod track;
 mod window;
 
@@ -22,7 +24,7 @@ use std::ops::Range;
 pub use self::cuts::Cutter;
 use self::cuts::{Cut, first_presented_from, reference_cuts, sync_sample_at};
 pub use self::key_frames::{KeyFrame, MAX_KEY_FRAMES, key_frames};
-use self::track::{Draft, TrackPlan, hold_last_pictures};
+use self::track::{Draft, TrackDraft, TrackPlan, hold_last_pictures};
 use self::window::Window;
 use crate::movie::TrackKind;
 use crate::sample::{Commons, Sample};
@@ -46,6 +48,8 @@ impl Policy {
 
 /// Segments of one asset: a named limit (24 hours of one-second segments).
 pub const MAX_SEGMENTS: usize = 100_000;
+/// No time on the output timeline is further from zero, in ticks: a timeline is a year at most.
+pub(crate) const MAX_TIME: i64 = 1 << 60;
 
 /// The segments of a timeline.
 #[derive(Debug, Clone)]
@@ -108,15 +112,17 @@ impl SegmentPlan {
     pub fn new(timeline: &Timeline, policy: Policy) -> Result<Self, PlanError> {
         let reference = timeline.reference();
         let mut plan = Self { clips: Vec::new(), tracks: Vec::new() };
+        let mut tracks = Vec::new();
         for (index, clip) in timeline.clips().iter().enumerate() {
             let cuts = reference_cuts(clip, reference, policy);
             if plan.clips.len() + cuts.len() > MAX_SEGMENTS {
                 return Err(PlanError::TooMany { limit: MAX_SEGMENTS });
             }
-            plan.cut_clip(clip, reference, &cuts, index + 1 == timeline.clips().len());
+            cut_clip(&mut tracks, clip, reference, &cuts, index + 1 == timeline.clips().len());
             let clip_number = u32::try_from(index).unwrap_or(u32::MAX);
             plan.clips.extend(std::iter::repeat_n(clip_number, cuts.len()));
         }
+        plan.tracks = tracks.into_iter().map(TrackDraft::finish).collect();
         Ok(plan)
     }
 
@@ -157,16 +163,13 @@ impl SegmentPlan {
         let missing = PlanError::NoSuchSegment { number, len: self.len() };
         let clip = *self.clips.get(number).ok_or(missing)?;
         let before = number.checked_sub(1).and_then(|before| self.clips.get(before));
-        let column = |values: &[i64]| values.get(number).copied().ok_or(missing);
-        let first = *plan.firsts.get(number).ok_or(missing)?;
-        let last = *plan.lasts.get(number).ok_or(missing)?;
-        let start = column(&plan.starts)?;
+        let row = plan.segments.get(number).ok_or(missing)?;
         Ok(Span {
             clip: clip as usize,
-            samples: first as usize..last as usize,
-            start,
-            duration: column(&plan.ends)? - start,
-            commons: *plan.commons.get(number).ok_or(missing)?,
+            samples: row.first as usize..row.last as usize,
+            start: row.start,
+            duration: row.end - row.start,
+            commons: row.commons,
             discontinuity: before.is_some_and(|before| *before != clip),
         })
     }
@@ -186,27 +189,24 @@ impl SegmentPlan {
         };
         (0..self.tracks.len()).map(of_track).max().unwrap_or(0).max(1)
     }
+}
 
-    /// Cuts all tracks of `clip` and appends them.
-    fn cut_clip(&mut self, clip: &Clip, reference: usize, cuts: &[Cut], is_last: bool) {
-        let firsts: Vec<_> =
-            (0..clip.tracks.len()).map(|index| firsts(clip, index, reference, cuts)).collect();
-        let mut drafts: Vec<Option<Draft>> = (firsts.iter().enumerate())
-            .map(|(index, firsts)| Draft::new(clip, index, firsts.as_deref()?, cuts))
-            .collect();
-        if is_last {
-            hold_last_pictures(&mut drafts);
+/// Cuts all tracks of `clip` and appends them to `tracks`.
+fn cut_clip(tracks: &mut Vec<TrackDraft>, clip: &Clip, reference: usize, cuts: &[Cut], is_last: bool) {
+    let firsts: Vec<_> = (0..clip.tracks.len()).map(|index| firsts(clip, index, reference, cuts)).collect();
+    let mut drafts: Vec<Option<Draft>> = (firsts.iter().enumerate())
+        .map(|(index, firsts)| Draft::new(clip, index, firsts.as_deref()?, cuts))
+        .collect();
+    if is_last {
+        hold_last_pictures(&mut drafts);
+    }
+    for (index, draft) in drafts.into_iter().enumerate() {
+        let Some((track, _)) = clip.track(index) else { continue };
+        if tracks.len() == index {
+            tracks.push(TrackDraft::new(track.timescale));
         }
-        for (index, draft) in drafts.into_iter().enumerate() {
-            let Some((track, _)) = clip.track(index) else { continue };
-            let plan = match draft {
-                Some(draft) => draft.finish(clip),
-                None => TrackPlan::new(track.timescale, Some(UNALIGNED)),
-            };
-            match self.tracks.get_mut(index) {
-                Some(before) => before.append(plan),
-                None => self.tracks.push(plan),
-            }
+        if let Some(grown) = tracks.get_mut(index) {
+            grown.append(clip, draft, UNALIGNED);
         }
     }
 }

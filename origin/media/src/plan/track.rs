@@ -1,6 +1,7 @@
 //! How one track is cut: columns of segments, measured in one walk over its samples.
 
 use super::cuts::Cut;
+use super::table::{Row, SegmentTable};
 use super::window::Window;
 use crate::movie::TrackKind;
 use crate::sample::Commons;
@@ -12,41 +13,38 @@ use crate::timeline::{BRIDGED_MS, Clip};
 #[derive(Debug, Clone)]
 pub(super) struct TrackPlan {
     pub(super) timescale: Timescale,
-    /// First sample of each segment: its position in the clip's track.
-    pub(super) firsts: Vec<u32>,
-    /// One past the last sample of each segment.
-    pub(super) lasts: Vec<u32>,
-    /// Presentation time of each segment's start on the output timeline, in ticks.
-    pub(super) starts: Vec<i64>,
-    /// Presentation time of each segment's end.
-    pub(super) ends: Vec<i64>,
-    /// What the samples of each segment have in common.
-    pub(super) commons: Vec<Commons>,
+    pub(super) segments: SegmentTable,
     /// Why the track is left out.
     pub(super) excluded: Option<&'static str>,
 }
 
-impl TrackPlan {
-    pub(super) const fn new(timescale: Timescale, excluded: Option<&'static str>) -> Self {
-        Self {
-            timescale,
-            firsts: Vec::new(),
-            lasts: Vec::new(),
-            starts: Vec::new(),
-            ends: Vec::new(),
-            commons: Vec::new(),
-            excluded,
+/// A plan that grows clip by clip.
+#[derive(Debug)]
+pub(super) struct TrackDraft {
+    timescale: Timescale,
+    rows: Vec<Row>,
+    excluded: Option<&'static str>,
+}
+
+impl TrackDraft {
+    pub(super) const fn new(timescale: Timescale) -> Self {
+        Self { timescale, rows: Vec::new(), excluded: None }
+    }
+
+    /// Appends the segments of the next clip; without, the track is left out for `reason`.
+    pub(super) fn append(&mut self, clip: &Clip, draft: Option<Draft>, reason: &'static str) {
+        match draft {
+            Some(draft) => self.rows.extend(draft.finish(clip)),
+            None => self.excluded = Some(reason),
         }
     }
 
-    /// Appends the segments of the next clip.
-    pub(super) fn append(&mut self, other: Self) {
-        self.excluded = self.excluded.or(other.excluded);
-        self.firsts.extend(other.firsts);
-        self.lasts.extend(other.lasts);
-        self.starts.extend(other.starts);
-        self.ends.extend(other.ends);
-        self.commons.extend(other.commons);
+    pub(super) fn finish(self) -> TrackPlan {
+        TrackPlan {
+            timescale: self.timescale,
+            segments: self.rows.into_iter().collect(),
+            excluded: self.excluded,
+        }
     }
 }
 
@@ -108,9 +106,8 @@ impl Draft {
     /// Fits the samples into their segments.
     ///
     /// Cost: another walk over those segments whose decode times do not fit.
-    pub(super) fn finish(self, clip: &Clip) -> TrackPlan {
-        let mut plan = TrackPlan::new(self.timescale, None);
-        for segment in self.segments {
+    fn finish(self, clip: &Clip) -> impl Iterator<Item = Row> {
+        let row = move |segment: Measured| {
             let Measured { first, last, start, end, .. } = segment;
             let window = Window::new(start, end, last.saturating_sub(first), self.timescale);
             let commons = if window.holds(segment.decoded.0, segment.decoded.1, segment.shortest) {
@@ -119,13 +116,10 @@ impl Draft {
                 let samples = clip.samples(self.index, first..last).enumerate();
                 Commons::of(samples.map(|(number, sample)| window.fit(number, sample)))
             };
-            plan.firsts.push(u32::try_from(first).unwrap_or(u32::MAX));
-            plan.lasts.push(u32::try_from(last).unwrap_or(u32::MAX));
-            plan.starts.push(start);
-            plan.ends.push(end);
-            plan.commons.push(commons);
-        }
-        plan
+            let position = |position: usize| u32::try_from(position).unwrap_or(u32::MAX);
+            Row { first: position(first), last: position(last), start, end, commons }
+        };
+        self.segments.into_iter().map(row)
     }
 }
 
