@@ -2,6 +2,8 @@
 //!
 //! Each block of `unsafe` says why it is sound. Nothing here knows HTTP or media; nothing of ours lies below.
 
+pub mod buffers;
+pub mod disk;
 pub mod map;
 pub mod page;
 pub mod slab;
