@@ -31,6 +31,7 @@ mod cursor;
 pub mod demux;
 pub mod fourcc;
 pub mod index;
+pub mod layout;
 pub mod manifest;
 pub mod movie;
 pub mod package;

@@ -106,6 +106,11 @@ impl ClipTrack {
         self.silence.before..self.silence.before + self.samples.len()
     }
 
+    /// The numbers in the movie of what stands at `positions`; what is made has none.
+    pub(crate) fn numbers_of(&self, positions: &Range<usize>) -> Range<usize> {
+        self.number_of(positions.start)..self.number_of(positions.end)
+    }
+
     /// The number in the movie of what stands at `position`, the nearest for what is made.
     fn number_of(&self, position: usize) -> usize {
         let number = self.samples.start + position.saturating_sub(self.silence.before);
