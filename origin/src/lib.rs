@@ -14,6 +14,7 @@ pub mod asset_path;
 pub mod blob;
 pub mod locator;
 pub mod origin;
+pub mod publish;
 mod told;
 pub mod vod;
 
