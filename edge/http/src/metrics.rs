@@ -25,6 +25,7 @@ pub struct HttpMetrics {
     pub(crate) broken_bodies: IntCounterVec,
     pub(crate) disk_reads: IntCounter,
     pub(crate) panics: IntCounter,
+    pub(crate) kernel_tls: IntGauge,
     pub(crate) hot_set: HotSetMetrics,
 }
 
@@ -64,6 +65,7 @@ impl HttpMetrics {
                 "File reads that were not in the page cache",
             )?,
             panics: IntCounter::new("rillcast_http_panics_total", "Handlers that panicked: bugs of ours")?,
+            kernel_tls: IntGauge::new("rillcast_http_kernel_tls", "Whether the kernel has TLS; not used")?,
             hot_set: HotSetMetrics::new()?,
         };
         for figure in made.collectors().into_iter().chain(made.hot_set.collectors()) {
@@ -84,6 +86,7 @@ impl HttpMetrics {
             Box::new(self.broken_bodies.clone()),
             Box::new(self.disk_reads.clone()),
             Box::new(self.panics.clone()),
+            Box::new(self.kernel_tls.clone()),
         ]
     }
 

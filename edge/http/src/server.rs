@@ -45,7 +45,7 @@ use crate::{
     limits::Limits,
     listen::{self, Listener},
     metrics::HttpMetrics,
-    tls::{self, Certificate, TlsError},
+    tls::{self, AllSettings, TlsError},
 };
 
 /// What a server is told when it starts.
@@ -149,7 +149,7 @@ impl Server {
         handler: &Arc<H>,
         metrics: HttpMetrics,
     ) -> Result<Self, StartError> {
-        let (by_core, addresses) = bind_all(&config)?;
+        let (by_core, addresses) = bind_all(&config, &metrics)?;
         let ServerConfig { limits, cors, compression, hot_set, trusted_proxies, .. } = config;
         let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
         let shared = Arc::new(Shared {
@@ -218,28 +218,38 @@ impl Server {
 }
 
 /// The sockets of each core, and the addresses.
-fn bind_all(config: &ServerConfig) -> Result<(Vec<Vec<CoreListener>>, Vec<SocketAddr>), StartError> {
+fn bind_all(
+    config: &ServerConfig,
+    metrics: &HttpMetrics,
+) -> Result<(Vec<Vec<CoreListener>>, Vec<SocketAddr>), StartError> {
     let mut by_core: Vec<Vec<CoreListener>> = (0..config.cores.get()).map(|_| Vec::new()).collect();
     let mut addresses = Vec::with_capacity(config.listeners.len());
+    let mut tls = AllSettings::default();
     for listener in &config.listeners {
         let address = listener.address;
         let listen_error = |source| StartError::Listen { address, source };
         let tls_error = |source| StartError::Tls { address, source };
-        let certificate = listener.tls.clone().map(Certificate::load).transpose().map_err(tls_error)?;
-        let settings = certificate.clone().map(tls::settings).transpose().map_err(tls_error)?;
+        let (settings, mut certificate) = match &listener.tls {
+            Some(files) => tls.of(files).map(|(settings, certificate)| (Some(settings), certificate)),
+            None => Ok((None, None)),
+        }
+        .map_err(tls_error)?;
         let sockets =
             listen::bind(listener, &config.listeners, config.cores, &config.limits).map_err(listen_error)?;
         let bound = sockets.first().map_or(Ok(address), std::net::TcpListener::local_addr);
         addresses.push(bound.map_err(listen_error)?);
-        for (number, (socket, core)) in sockets.into_iter().zip(&mut by_core).enumerate() {
+        for (socket, core) in sockets.into_iter().zip(&mut by_core) {
             core.push(CoreListener {
                 socket,
                 tls: settings.clone(),
                 // One core looks after each certificate.
-                reload: certificate.clone().filter(|_| number == 0),
+                reload: certificate.take(),
                 proxy_protocol_from: listener.proxy_protocol_from.clone(),
             });
         }
+    }
+    if !tls.is_empty() {
+        tls::report_kernel_tls(&metrics.kernel_tls);
     }
     Ok((by_core, addresses))
 }

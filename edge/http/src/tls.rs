@@ -13,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use prometheus::IntGauge;
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -127,16 +128,57 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
+/// The settings of a server's listeners. Those with the same files share certificate and keys for tickets: a client
+/// resumes on whichever core and address it comes to. Those of other files share nothing, for a session of one name
+/// must not open another.
+#[derive(Default)]
+pub(crate) struct AllSettings {
+    made: Vec<(TlsFiles, Arc<ServerConfig>)>,
+}
+
+impl AllSettings {
+    /// The settings for `files`; with them the certificate to look after, when they are new.
+    pub(crate) fn of(
+        &mut self,
+        files: &TlsFiles,
+    ) -> Result<(Arc<ServerConfig>, Option<Arc<Certificate>>), TlsError> {
+        if let Some((_, made)) = self.made.iter().find(|(known, _)| known == files) {
+            return Ok((Arc::clone(made), None));
+        }
+        let certificate = Certificate::load(files.clone())?;
+        let made = settings(Arc::clone(&certificate))?;
+        self.made.push((files.clone(), Arc::clone(&made)));
+        Ok((made, Some(certificate)))
+    }
+
+    /// Whether any listener speaks TLS.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.made.is_empty()
+    }
+}
+
+/// Says whether the kernel could take over records. It never does: see [`rillcast_sys::kernel_tls`].
+pub(crate) fn report_kernel_tls(gauge: &IntGauge) {
+    match rillcast_sys::kernel_tls::probe() {
+        Ok(()) => {
+            gauge.set(1);
+            tracing::info!("kernel TLS: there, not used");
+        }
+        Err(error) => tracing::info!(%error, "kernel TLS: no"),
+    }
+}
+
 /// The settings of a listener. TLS 1.2 and 1.3; the client's order of ciphers counts, because only a client knows
 /// whether its machine has AES in hardware.
-pub(crate) fn settings(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, TlsError> {
+fn settings(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut settings = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Settings)?
         .with_no_client_auth()
         .with_cert_resolver(certificate);
     settings.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
-    // One key for tickets on all cores: a client may resume wherever the kernel sends it.
+    // One key for tickets on all cores: a client may resume wherever the kernel sends it. It is replaced every six
+    // hours, and opens tickets for six more.
     settings.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Settings)?;
     Ok(Arc::new(settings))
 }

@@ -4,6 +4,7 @@
 
 pub mod buffers;
 pub mod disk;
+pub mod kernel_tls;
 pub mod map;
 pub mod page;
 pub mod slab;

@@ -74,6 +74,10 @@ impl Handler for Stage {
                 Ok(bytes) => RawReply::ok(HeaderValue::from_static("text/plain"), bytes).into(),
                 Err(error) => Problem::bad_request(error.to_string()).into(),
             },
+            "/core" => {
+                let name = std::thread::current().name().unwrap_or_default().to_owned();
+                RawReply::ok(HeaderValue::from_static("text/plain"), name).into()
+            }
             "/panic" => panic!("on purpose"),
             _ => Problem::not_found().into(),
         }

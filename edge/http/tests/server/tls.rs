@@ -1,6 +1,7 @@
 //! TLS: both protocols, both address families, and a certificate that changes while the server runs.
 
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
@@ -8,7 +9,10 @@ use std::{
 };
 
 use rillcast_http::{Listener, TlsFiles};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::CertificateDer};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    pki_types::CertificateDer,
+};
 
 use crate::{
     client::Client,
@@ -28,11 +32,21 @@ pub(crate) fn renew(directory: &Path) -> (TlsFiles, CertificateDer<'static>) {
 }
 
 pub(crate) fn client_config(trusted: CertificateDer<'static>, alpn: &[&str]) -> ClientConfig {
+    client_config_for(&[trusted], alpn, rustls::DEFAULT_VERSIONS)
+}
+
+fn client_config_for(
+    trusted: &[CertificateDer<'static>],
+    alpn: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(trusted).unwrap();
+    for certificate in trusted {
+        roots.add(certificate.clone()).unwrap();
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
@@ -73,6 +87,59 @@ fn http1_in_tls_serves_files_over_both_families() {
         assert!(client.get("/file", &[]).body == bytes);
         assert!(client.get("/file", &["Range: bytes=65530-65545"]).body == bytes[65_530..65_546]);
     }
+}
+
+/// Connects, says how the handshake went and which core answered.
+fn resume(address: SocketAddr, config: &Arc<ClientConfig>) -> (HandshakeKind, String) {
+    let name = "localhost".try_into().unwrap();
+    let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).unwrap();
+    }
+    let kind = connection.handshake_kind().unwrap();
+    // The answer comes behind the tickets of TLS 1.3.
+    let mut client = Client::over(StreamOwned::new(connection, stream));
+    (kind, client.get("/core", &[]).text().to_owned())
+}
+
+/// Forty connections one after the other, over both addresses: the kernel spreads them over the cores, and every
+/// one after the first resumes, wherever it lands.
+#[test]
+fn a_client_resumes_on_any_core_and_address() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let directory = tempfile::tempdir().unwrap();
+        let (files, certificate) = renew(directory.path());
+        let rig = Rig::start(|config| {
+            let addresses = ["127.0.0.1:0", "[::1]:0"].map(|text| text.parse().unwrap());
+            config.listeners = addresses.map(|address| Listener::tls(address, files.clone())).into();
+        });
+        let config = Arc::new(client_config_for(&[certificate], &["http/1.1"], &[version]));
+        let mut cores = BTreeSet::new();
+        for number in 0..40 {
+            let (kind, core) = resume(rig.server.addresses()[number % 2], &config);
+            let expected = if number == 0 { HandshakeKind::Full } else { HandshakeKind::Resumed };
+            assert_eq!(kind, expected, "{version:?}, connection {number}");
+            cores.insert(core);
+        }
+        assert_eq!(cores.len(), 2, "the test needs both cores: {cores:?}");
+    }
+}
+
+#[test]
+fn a_session_of_one_certificate_does_not_resume_with_another() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ((first, trusted), (second, also)) = (renew(one.path()), renew(other.path()));
+    let rig = Rig::start(|config| {
+        let address = config.listeners[0].address;
+        config.listeners = vec![Listener::tls(address, first), Listener::tls(address, second)];
+    });
+    let [here, there] = [rig.server.addresses()[0], rig.server.addresses()[1]];
+    let config = Arc::new(client_config_for(&[trusted, also], &["http/1.1"], rustls::ALL_VERSIONS));
+    let kinds = [here, here, there, there].map(|address| resume(address, &config).0);
+    use HandshakeKind::{Full, Resumed};
+    assert_eq!(kinds, [Full, Resumed, Full, Resumed]);
 }
 
 #[test]
