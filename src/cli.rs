@@ -1,10 +1,10 @@
 //! The command line: what may be said, and which exit code says what came of it.
 //!
-//! | exit code | `serve` | `inspect` | `check` |
+//! | exit code | `serve` | `inspect`, `index` | `check` |
 //! |---|---|---|---|
 //! | 0 | stopped when told to | every file can be served | no error found |
 //! | 1 | could not start | a file is refused | errors found |
-//! | 2 | usage | usage, or a file cannot be read | usage, or the URL cannot be loaded or is no playlist |
+//! | 2 | usage | usage, or a file cannot be read (or its index not written) | usage, or the URL cannot be loaded or is no playlist |
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{check, inspect, run};
+use crate::{check, index, inspect, run};
 
 /// A media origin, edge and control plane in one binary.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Serve(ServeArgs),
     /// Tell what there is to know of media files, and whether they can be served
     Inspect(InspectArgs),
+    /// Parse media files ahead, so that the server opens them at once
+    Index(IndexArgs),
     /// Audit an HLS presentation line by line against the conformance list
     Check(CheckArgs),
 }
@@ -60,6 +62,17 @@ struct InspectArgs {
     json: bool,
 }
 
+/// What `rillcast index` is told.
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// Files, and directories of files
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The server's configuration file: it says where indexes are kept
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 struct CheckArgs {
     /// A multivariant or media playlist
@@ -84,6 +97,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args.files, args.json, &mut out, &mut err)
             .map(|exit| ExitCode::from(exit.code()))
             .or_else(|error| fail("inspect", 2, &error.into())),
+        Command::Index(args) => index::run(&args, &mut out, &mut err)
+            .map(|exit| ExitCode::from(exit.code()))
+            .or_else(|error| fail("index", 2, &error)),
         Command::Check(args) => check::run(&args.url, args.max_segments, args.json, &mut out)
             .map(|clean| ExitCode::from(u8::from(!clean)))
             .or_else(|error| fail("check", 2, &error)),

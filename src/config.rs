@@ -4,6 +4,7 @@
 //! is not known is an error, never ignored. Command line arguments win over the file.
 
 mod bounds;
+mod index;
 mod raw;
 
 use std::fs;
@@ -19,6 +20,7 @@ use rillcast_http::{
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
+pub(crate) use self::index::IndexConfig;
 use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
 
@@ -36,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) media: PathBuf,
     /// What the origin keeps open.
     pub(crate) assets: AssetLimits,
+    /// Where indexes of files are kept.
+    pub(crate) index: IndexConfig,
     /// Who may read `/metrics`.
     pub(crate) metrics_from: Networks,
     /// How long connections get to finish when we stop.
@@ -108,6 +112,14 @@ impl Config {
         Self::check(raw)
     }
 
+    /// The configuration in the file at `path`; the defaults without.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub(crate) fn of_file(path: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::check(path.map_or_else(|| Ok(RawConfig::default()), read)?)
+    }
+
     fn check(raw: RawConfig) -> Result<Self, ConfigError> {
         bounds::check(&raw)?;
         let assets = AssetLimits {
@@ -122,6 +134,7 @@ impl Config {
             metrics_from: networks("ops.metrics_from", &raw.ops.metrics_from)?,
             drain: Duration::from_secs(raw.ops.drain_s),
             server: ServerConfig { hot_set: hot_set(&raw.delivery), ..server(&raw.http)? },
+            index: index::check(&raw.origin),
             media: raw.origin.media,
             assets,
             log: LogConfig { format: raw.log.format, level: raw.log.level },

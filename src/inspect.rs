@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 
 use self::report::Report;
 use self::source::ReadError;
+pub(crate) use self::text::printable;
 
 /// What the command came to; the worst of all files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +73,7 @@ pub(crate) fn run(
         let report = inspect(path);
         exit = exit.max(exit_of(&report));
         if let Some(unreadable) = &report.unreadable {
-            let (file, message) = (text::printable(&report.file), &unreadable.message);
+            let (file, message) = (printable(&report.file), &unreadable.message);
             writeln!(err, "rillcast inspect: {file}: {message}")?;
         }
         if json {

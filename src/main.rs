@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod config;
 mod front;
+mod index;
 mod inspect;
 mod logs;
 mod open_files;

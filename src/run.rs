@@ -9,6 +9,7 @@ use prometheus::Registry;
 use rillcast_http::{HttpMetrics, Listener, Readiness, Server, StartError};
 use rillcast_origin::Origin;
 use rillcast_origin::blob::directory::DirectoryStore;
+use rillcast_origin::index::Indexes;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
@@ -38,7 +39,8 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let store = DirectoryStore::new(media).with_context(|| {
         format!("no media directory `{}`: make it, or name another with --media DIR", media.display())
     })?;
-    let origin = Origin::new(Arc::new(store), tokio::runtime::Handle::current(), config.assets);
+    let background = tokio::runtime::Handle::current();
+    let origin = Origin::new(Arc::new(store), indexes(&config)?, background, config.assets);
     let registry = Registry::new();
     let metrics = HttpMetrics::register(&registry).context("cannot register metrics")?;
     let readiness = Readiness::default();
@@ -64,6 +66,15 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let report = server.drain(config.drain).await;
     tracing::info!(cut = report.cut, "stopped");
     Ok(())
+}
+
+/// The stored indexes that `config` asks for.
+fn indexes(config: &Config) -> anyhow::Result<Indexes> {
+    if let Some(advice) = config.index.advice() {
+        tracing::warn!("{advice}");
+    }
+    let Some(settings) = config.index.settings(&config.media) else { return Ok(Indexes::off()) };
+    Indexes::start(settings, tokio::runtime::Handle::current()).context("cannot start the thread for indexes")
 }
 
 /// Says what to do next about a server that does not start.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// The binary, to be run in `folder`.
 fn rillcast(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rillcast"));
-    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command.args(args).current_dir(folder).env("CACHE_DIRECTORY", folder.join("cache")).stdin(Stdio::null());
     command
 }
 
@@ -239,6 +239,7 @@ fn the_limit_of_open_files_is_raised_as_far_as_it_may_be() {
     let script = "ulimit -Sn 64 && exec \"$0\" serve --listen 127.0.0.1:0";
     let mut command = Command::new("sh");
     command.args(["-c", script, env!("CARGO_BIN_EXE_rillcast")]).current_dir(folder.path());
+    command.env("CACHE_DIRECTORY", folder.path().join("cache"));
     let mut serving = Serving::of(command);
     serving.url();
     let limits = fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).expect("our child");

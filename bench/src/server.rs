@@ -66,6 +66,8 @@ pub(crate) fn start(launch: &Launch, media: &Path, scratch: &Path, core: usize) 
         command.arg("--config").arg(config);
     }
     command.args(&launch.arguments);
+    // Its own indexes, which go when the media go: a copy made for a measurement finds none of a run before.
+    command.env("CACHE_DIRECTORY", media.join(".cache"));
     let mut process = Running::start(command, core, &scratch.join("rillcast.log"))?;
     let answers = || TcpStream::connect(address).is_ok();
     process.wait_until(START_LIMIT, |said| said.contains("http://") && answers())?;

@@ -12,6 +12,7 @@
 mod answer;
 pub mod asset_path;
 pub mod blob;
+pub mod index;
 pub mod locator;
 pub mod origin;
 pub mod publish;

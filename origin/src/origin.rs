@@ -12,10 +12,11 @@ use tokio::runtime::Handle;
 
 use crate::answer;
 use crate::blob::{BlobError, BlobStore, Listed, Listing};
+use crate::index::Indexes;
 use crate::locator::{Locator, MULTIVARIANT, PREFIX, Piece};
 use crate::told::Told;
 use crate::vod::assets::{AssetError, AssetLimits, Assets};
-use crate::vod::object::{Object, object};
+use crate::vod::object::{Object, multivariant, object};
 
 /// Content types by Apple's table (HLS Authoring Specification 10.4).
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -49,10 +50,14 @@ pub struct LibraryEntry {
 }
 
 impl Origin {
-    /// An origin over `store` that opens assets on `background`.
-    pub fn new(store: Arc<dyn BlobStore>, background: Handle, limits: AssetLimits) -> Self {
+    /// An origin over `store` with `indexes` that opens assets on `background`.
+    pub fn new(store: Arc<dyn BlobStore>, indexes: Indexes, background: Handle, limits: AssetLimits) -> Self {
         let listing = Cache::builder().max_capacity(1).time_to_live(LISTING_LIFE).build();
-        Self { assets: Assets::new(store, background, Policy::VOD, limits), listing, told: Told::new() }
+        Self {
+            assets: Assets::new(store, indexes, background, Policy::VOD, limits),
+            listing,
+            told: Told::new(),
+        }
     }
 
     /// Whether `path` is a media URL, so that it is for this role to answer.
@@ -77,7 +82,7 @@ impl Origin {
         match locator {
             Locator::Multivariant { asset: path } => {
                 let asset = self.assets.current(path).await?;
-                let object = Object::Playlist(asset.multivariant());
+                let Some(object) = multivariant(&asset)? else { return Ok(None) };
                 let tag = format!("{}-{MULTIVARIANT}", asset.revision);
                 Ok(Some(describe(locator, object, &tag, ENTRY)))
             }
@@ -116,7 +121,7 @@ impl Origin {
 fn describe(locator: &Locator, object: Object, tag: &str, cache_control: HeaderValue) -> Entity {
     let mut entity = match object {
         Object::Playlist(text) => {
-            let mut entity = Entity::new(PLAYLIST_TYPE, text);
+            let mut entity = Entity::new(PLAYLIST_TYPE, text.plain);
             entity.encoding = Encoding::Compress;
             entity
         }

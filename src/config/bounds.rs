@@ -19,11 +19,12 @@ type Bound = (&'static str, u64, RangeInclusive<u64>);
 /// [`ConfigError::OutOfBounds`] with the first key that is wrong.
 pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
     let of = &raw.origin;
-    let roles: [Bound; 5] = [
+    let roles: [Bound; 6] = [
         ("delivery.hot_set_mib", raw.delivery.hot_set_mib, 0..=MIB),
         ("origin.asset_memory_mib", of.asset_memory_mib, 1..=MIB),
         ("origin.open_assets", of.open_assets, 1..=1_000_000),
         ("origin.asset_idle_s", of.asset_idle_s, 1..=365 * DAY_S),
+        ("origin.index_mib", of.index_mib, 1..=1024 * MIB),
         ("ops.drain_s", raw.ops.drain_s, 0..=DAY_S),
     ];
     for (key, value, range) in roles.into_iter().chain(http(&raw.http)) {

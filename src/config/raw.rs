@@ -100,6 +100,18 @@ pub(super) struct RawOrigin {
     pub(super) asset_memory_mib: u64,
     pub(super) open_assets: u64,
     pub(super) asset_idle_s: u64,
+    pub(super) index: RawIndex,
+    pub(super) index_dir: PathBuf,
+    pub(super) index_mib: u64,
+}
+
+/// `origin.index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawIndex {
+    Cache,
+    Beside,
+    Off,
 }
 
 /// `[ops]`.
@@ -190,6 +202,9 @@ impl Default for RawOrigin {
             asset_memory_mib: of.memory_bytes >> 20,
             open_assets: of.count,
             asset_idle_s: of.idle.as_secs(),
+            index: RawIndex::Cache,
+            index_dir: PathBuf::new(),
+            index_mib: 4096,
         }
     }
 }

@@ -11,7 +11,7 @@ mod units;
 use std::io::{self, Write};
 
 use self::lines::Lines;
-pub(super) use self::units::printable;
+pub(crate) use self::units::printable;
 use self::units::{bit_rate, bytes, seconds};
 use super::refusal::Refused;
 use super::report::{Container, Content, Report, Segments};

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// How much of the log is worth reading after a failure.
 const LOG_LINES: usize = 30;
@@ -15,6 +15,8 @@ pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`, without a slash at the end.
     origin: String,
     log: NamedTempFile,
+    /// Its indexes, so that no test finds those of another.
+    _cache: TempDir,
 }
 
 impl Server {
@@ -26,19 +28,21 @@ impl Server {
     /// [`Server::start`] with more arguments behind `serve --media DIR --listen 127.0.0.1:0`.
     pub(crate) fn start_with(media: &Path, args: &[&str]) -> Self {
         let log = NamedTempFile::new().expect("a writable place for temporary files");
+        let cache = TempDir::new().expect("a writable place for temporary files");
         let mut child = Command::new(env!("CARGO_BIN_EXE_rillcast"))
             .arg("serve")
             .arg("--media")
             .arg(media)
             .args(["--listen", "127.0.0.1:0"])
             .args(args)
+            .env("CACHE_DIRECTORY", cache.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.reopen().expect("it was made a moment ago"))
             .spawn()
             .expect("the binary was built for this test");
         let stdout = child.stdout.take().expect("standard output is a pipe");
-        let mut server = Self { child, origin: String::new(), log };
+        let mut server = Self { child, origin: String::new(), log, _cache: cache };
         // A server that dies closes the pipe, so this ends in any case.
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("the server writes text");

@@ -1,45 +1,60 @@
-//! An open asset: a blob with its parsed index, cut into segments.
+//! An open asset: a blob with all that is known of it, parsed here or read from its index.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use rillcast_media::demux::mp4::Mp4Reader;
 use rillcast_media::demux::{Demux, FormatError};
+use rillcast_media::index::{Edition, EditionError, ListedRendition};
 use rillcast_media::manifest::hls;
 use rillcast_media::movie::{Movie, Unplayable};
 use rillcast_media::package::cmaf;
-use rillcast_media::plan::{PlanError, Policy, SegmentPlan};
-use rillcast_media::presentation::{Presentation, Rendition, TrackName};
+use rillcast_media::plan::{PlanError, Policy};
+use rillcast_media::presentation::{Presentation, TrackName};
 use rillcast_media::revision::Revision;
-use rillcast_media::timeline::{Timeline, TimelineError};
+use rillcast_media::timeline::TimelineError;
 
 use super::content::ContentNames;
 use crate::blob::{Blob, BlobError, Priority};
+use crate::index::{Kind, Stored, Text};
 
-/// An open asset. Immutable; playlists are written on first use.
+/// Memory of an asset besides what is counted.
+const OWN_BYTES: usize = 8192;
+
+/// An open asset. Immutable; texts are written, or fetched from the index, on first use.
 pub struct Asset {
     /// Where its bytes are.
     pub blob: Arc<dyn Blob>,
-    /// What is shown.
-    pub timeline: Timeline,
-    /// Where it is cut.
-    pub plan: SegmentPlan,
-    /// What players see.
-    pub presentation: Presentation,
     /// The name of this edition.
     pub revision: Revision,
+    /// How it is cut.
+    pub policy: Policy,
     /// Names the bytes of its pieces.
     pub(crate) content: ContentNames,
-    multivariant: OnceLock<Bytes>,
+    known: Known,
+    multivariant: OnceLock<Text>,
     tracks: Vec<TrackTexts>,
+}
+
+/// Where what is known of the blob comes from.
+enum Known {
+    /// It was parsed.
+    Parsed {
+        edition: Box<Edition>,
+        presentation: Presentation,
+        /// The bytes of the blob that decided it, rising, apart.
+        read: Vec<Range<u64>>,
+    },
+    /// It was there.
+    Stored(Box<Stored>),
 }
 
 /// What was made once for a rendition.
 #[derive(Default)]
 struct TrackTexts {
-    media: OnceLock<Bytes>,
-    i_frames: OnceLock<Bytes>,
-    init: OnceLock<Bytes>,
+    media: OnceLock<Text>,
+    i_frames: OnceLock<Text>,
+    init: OnceLock<Text>,
 }
 
 /// Why an asset cannot be opened.
@@ -80,100 +95,189 @@ impl Refusal {
     }
 }
 
+impl From<EditionError> for Refusal {
+    fn from(error: EditionError) -> Self {
+        match error {
+            EditionError::Unplayable(error) => error.into(),
+            EditionError::Timeline(error) => error.into(),
+            EditionError::Plan(error) => error.into(),
+        }
+    }
+}
+
 impl Asset {
     /// Reads the index of `blob` and plans its segments.
     ///
-    /// Cost: reads of at most 1 MiB each over the index, and one pass over the samples.
+    /// Cost: reads of at most 1 MiB each over the index, and a few passes over the samples.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn open(blob: Arc<dyn Blob>, policy: Policy) -> Result<Self, OpenError> {
-        let movie = read_movie(blob.as_ref()).await?;
-        Ok(Self::of_movie(blob, movie, policy)?)
+        let (movie, read) = read_movie(blob.as_ref()).await?;
+        let (edition, presentation) = Edition::new(movie, policy).map_err(Refusal::from)?;
+        let known = Known::Parsed { edition: Box::new(edition), presentation, read };
+        Ok(Self::of(blob, policy, known))
     }
 
-    fn of_movie(blob: Arc<dyn Blob>, movie: Movie, policy: Policy) -> Result<Self, Refusal> {
-        movie.playable()?;
-        let timeline = Timeline::of_movie(&Arc::new(movie))?;
-        let plan = SegmentPlan::new(&timeline, policy)?;
-        let presentation = Presentation::of_plan(&timeline, &plan);
-        if presentation.renditions.is_empty() {
-            return Err(Unplayable::NothingToPlay.into());
-        }
-        let revision = Revision::of(&timeline, policy);
-        let tracks = presentation.renditions.iter().map(|_| TrackTexts::default()).collect();
+    /// The asset of `blob` as its index has it.
+    pub(crate) fn of_stored(blob: Arc<dyn Blob>, stored: Stored) -> Self {
+        let policy = stored.policy();
+        Self::of(blob, policy, Known::Stored(Box::new(stored)))
+    }
+
+    fn of(blob: Arc<dyn Blob>, policy: Policy, known: Known) -> Self {
+        let edition = known.edition();
+        let revision = edition.revision;
+        let tracks = edition.renditions.iter().map(|_| TrackTexts::default()).collect();
         let content = ContentNames::new(blob.stamp(), revision);
-        Ok(Self {
-            blob,
-            timeline,
-            plan,
-            presentation,
-            revision,
-            content,
-            multivariant: OnceLock::new(),
-            tracks,
-        })
+        Self { blob, revision, policy, content, known, multivariant: OnceLock::new(), tracks }
     }
 
-    /// Memory it takes, for the cache's budget: columns, plan and playlists.
+    /// What is shown, where it is cut, and what is listed.
+    pub fn edition(&self) -> &Edition {
+        self.known.edition()
+    }
+
+    /// Memory it takes, for the cache's budget: columns, tables and texts; not what is mapped.
     pub fn memory_bytes(&self) -> usize {
-        let movies: usize = self.timeline.clips().iter().map(|clip| clip.movie.memory_bytes()).sum();
-        let segments: usize =
-            self.presentation.renditions.iter().map(|r| r.segments.len() + r.key_frames.len()).sum();
-        // A segment takes some 40 bytes in the plan, 32 in the presentation and 30 of playlist text.
-        4096 + movies + segments * 128
+        let edition = self.edition();
+        let texts = edition.plan.len().saturating_mul(edition.renditions.len()).saturating_mul(32);
+        let Known::Parsed { .. } = &self.known else { return OWN_BYTES.saturating_add(texts) };
+        let movies: usize = edition.timeline.clips().iter().map(|clip| clip.movie.memory_bytes()).sum();
+        let listed = edition.renditions.iter().map(|rendition| {
+            // In the plan, in the presentation, and their text.
+            rendition.segments * (40 + 32 + 32) + rendition.key_frames.len() * (32 + 48 + 40)
+        });
+        OWN_BYTES.saturating_add(movies).saturating_add(listed.sum())
+    }
+
+    /// Whether it is from an index.
+    pub(crate) const fn is_stored(&self) -> bool {
+        matches!(self.known, Known::Stored(_))
+    }
+
+    /// Bytes of the index it is from.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        match &self.known {
+            Known::Stored(stored) => stored.len(),
+            Known::Parsed { .. } => 0,
+        }
+    }
+
+    /// Whether a part of its index was lost while it was open. To be asked after something was made of it: that
+    /// may be wrong then, and the asset is to be opened anew.
+    pub fn is_damaged(&self) -> bool {
+        match &self.known {
+            Known::Stored(stored) => stored.is_damaged(),
+            Known::Parsed { .. } => false,
+        }
+    }
+
+    /// The bytes of the blob that decided what is known of it; none for one from an index.
+    pub(crate) fn read_ranges(&self) -> &[Range<u64>] {
+        match &self.known {
+            Known::Parsed { read, .. } => read,
+            Known::Stored(_) => &[],
+        }
     }
 
     /// The multivariant playlist.
-    pub fn multivariant(&self) -> Bytes {
-        let write = || hls::multivariant(&self.presentation, &format!("~{}/", self.revision)).into();
-        self.multivariant.get_or_init(write).clone()
+    pub(crate) fn multivariant(&self) -> Option<Text> {
+        self.text(Kind::Multivariant, 0)
     }
 
     /// The rendition called `name` and its number.
-    pub fn rendition(&self, name: TrackName) -> Option<(usize, &Rendition)> {
-        self.presentation.renditions.iter().enumerate().find(|(_, rendition)| rendition.name == name)
+    pub fn rendition(&self, name: TrackName) -> Option<(usize, &ListedRendition)> {
+        self.edition().renditions.iter().enumerate().find(|(_, rendition)| rendition.name == name)
     }
 
-    /// The media playlist of rendition `index`.
-    pub fn media_playlist(&self, index: usize) -> Option<Bytes> {
-        let (rendition, texts) = self.texts(index)?;
-        let write = || hls::media_playlist(&self.presentation, rendition).into();
-        Some(texts.media.get_or_init(write).clone())
-    }
-
-    /// The key frame playlist of rendition `index`; `None` where it has no pictures.
-    pub fn i_frame_playlist(&self, index: usize) -> Option<Bytes> {
-        let (rendition, texts) = self.texts(index)?;
-        if rendition.key_frames.is_empty() {
-            return None;
+    /// The text of `kind` of rendition `index`; `None` where there is none.
+    pub(crate) fn text(&self, kind: Kind, index: usize) -> Option<Text> {
+        let texts = self.tracks.get(index)?;
+        let once = match kind {
+            Kind::Multivariant => &self.multivariant,
+            Kind::Media => &texts.media,
+            Kind::IFrames => &texts.i_frames,
+            Kind::Init => &texts.init,
+            Kind::Edition | Kind::Sources => return None,
+        };
+        if let Some(text) = once.get() {
+            return Some(text.clone());
         }
-        let write = || hls::i_frame_playlist(&self.presentation, rendition).into();
-        Some(texts.i_frames.get_or_init(write).clone())
+        let text = match &self.known {
+            Known::Stored(stored) => stored.text(kind, index)?,
+            Known::Parsed { presentation, .. } => self.write(presentation, kind, index)?,
+        };
+        Some(once.get_or_init(|| text).clone())
     }
 
-    /// The init segment of rendition `index`.
-    pub fn init(&self, index: usize) -> Option<Bytes> {
-        let (rendition, texts) = self.texts(index)?;
-        let track = self.timeline.clips().first()?.movie.tracks.get(rendition.track)?;
-        Some(texts.init.get_or_init(|| cmaf::init(track)).clone())
-    }
-
-    fn texts(&self, index: usize) -> Option<(&Rendition, &TrackTexts)> {
-        self.presentation.renditions.get(index).zip(self.tracks.get(index))
+    fn write(&self, presentation: &Presentation, kind: Kind, index: usize) -> Option<Text> {
+        let rendition = presentation.renditions.get(index)?;
+        let text = match kind {
+            Kind::Multivariant => hls::multivariant(presentation, &format!("~{}/", self.revision)).into(),
+            Kind::Media => hls::media_playlist(presentation, rendition).into(),
+            Kind::IFrames if rendition.key_frames.is_empty() => return None,
+            Kind::IFrames => hls::i_frame_playlist(presentation, rendition).into(),
+            Kind::Init => {
+                let first = self.edition().timeline.clips().first()?;
+                cmaf::init(first.movie.tracks.get(rendition.track)?)
+            }
+            Kind::Edition | Kind::Sources => return None,
+        };
+        Some(Text::plain(text))
     }
 }
 
-/// Drives the demuxer over `blob`.
-async fn read_movie(blob: &dyn Blob) -> Result<Movie, OpenError> {
+impl Known {
+    fn edition(&self) -> &Edition {
+        match self {
+            Self::Parsed { edition, .. } => edition,
+            Self::Stored(stored) => &stored.edition,
+        }
+    }
+}
+
+/// Drives the demuxer over `blob`; says which of its bytes were read.
+async fn read_movie(blob: &dyn Blob) -> Result<(Movie, Vec<Range<u64>>), OpenError> {
     let mut reader = Mp4Reader::new(blob.len());
+    let mut read = Vec::new();
     loop {
         match reader.poll().map_err(Refusal::from)? {
-            Demux::Ready(movie) => return Ok(*movie),
+            Demux::Ready(movie) => return Ok((*movie, merged(read))),
             Demux::Need(range) => {
                 let start = range.start;
-                reader.supply(start, blob.read(range, Priority::Viewer).await?);
+                let bytes = blob.read(range, Priority::Viewer).await?;
+                read.push(start..start.saturating_add(bytes.len() as u64));
+                reader.supply(start, bytes);
             }
         }
+    }
+}
+
+/// `ranges` in order, those that touch as one.
+fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_touch_or_overlap_are_one() {
+        let merge = |ranges: &[(u64, u64)]| {
+            let ranges = merged(ranges.iter().map(|(start, end)| *start..*end).collect());
+            ranges.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(merge(&[(8, 9), (0, 4), (4, 6), (5, 6), (0, 1)]), [(0, 6), (8, 9)]);
+        assert_eq!(merge(&[]), []);
     }
 }

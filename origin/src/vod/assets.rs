@@ -26,6 +26,7 @@ use self::flights::Flights;
 use super::asset::{Asset, OpenError, Refusal};
 use crate::asset_path::AssetPath;
 use crate::blob::{BlobError, BlobStore, Stamp};
+use crate::index::Indexes;
 
 /// Assets that are being opened at the same time; more wait. Each takes a file and some MiB.
 const MAX_OPENINGS: usize = 32;
@@ -75,6 +76,7 @@ struct Open {
     known: Cache<AssetPath, Known>,
     editions: Cache<(AssetPath, Revision), Arc<Asset>>,
     openings: Semaphore,
+    indexes: Indexes,
 }
 
 /// What a path was found to be, and of which content.
@@ -112,8 +114,14 @@ impl From<BlobError> for AssetError {
 }
 
 impl Assets {
-    /// Assets of `store`, cut by `policy`, opened on `background`.
-    pub fn new(store: Arc<dyn BlobStore>, background: Handle, policy: Policy, limits: AssetLimits) -> Self {
+    /// Assets of `store` with `indexes`, cut by `policy`, opened on `background`.
+    pub fn new(
+        store: Arc<dyn BlobStore>,
+        indexes: Indexes,
+        background: Handle,
+        policy: Policy,
+        limits: AssetLimits,
+    ) -> Self {
         // Least recently used goes first: what was just opened is what a viewer is about to ask for.
         let editions = Cache::builder()
             .max_capacity(limits.count.saturating_mul(SHARE))
@@ -127,7 +135,7 @@ impl Assets {
             .time_to_idle(limits.idle)
             .build();
         let openings = Semaphore::new(MAX_OPENINGS);
-        let open = Arc::new(Open { store, policy, known, editions, openings });
+        let open = Arc::new(Open { store, policy, known, editions, openings, indexes });
         Self { open, flights: Flights::new(background) }
     }
 
@@ -167,11 +175,12 @@ impl Assets {
     pub async fn edition(&self, path: &AssetPath, revision: Revision) -> Result<Arc<Asset>, AssetError> {
         let key = (path.clone(), revision);
         if let Some(asset) = self.open.editions.get(&key) {
-            if asset.blob.is_unchanged() {
+            if asset.blob.is_unchanged() && !asset.is_damaged() {
                 return Ok(asset);
             }
             // Written in place: these bytes are nobody's any more.
-            tracing::warn!(path = path.as_str(), "an asset changed in place while it was open");
+            let what = if asset.is_damaged() { "its index was damaged" } else { "it changed in place" };
+            tracing::warn!(path = path.as_str(), what, "an asset is opened anew");
             self.open.editions.invalidate(&key);
         }
         let asset = self.current(path).await?;
@@ -188,7 +197,7 @@ impl Open {
             Ok(revision) => {
                 let asset = self.editions.get(&(path.clone(), revision))?;
                 // The same revision may be open from a file that is no longer there.
-                (asset.blob.stamp() == stamp).then_some(Ok(asset))
+                (asset.blob.stamp() == stamp && !asset.is_damaged()).then_some(Ok(asset))
             }
         }
     }
@@ -203,7 +212,7 @@ impl Open {
         }
         let blob = self.store.open(&path).await?;
         let stamp = blob.stamp();
-        let outcome = match Asset::open(blob, self.policy).await {
+        let outcome = match self.indexes.open(&path, blob, self.policy).await {
             Ok(asset) => Ok(Arc::new(asset)),
             Err(OpenError::Refused(refusal)) => {
                 tracing::warn!(path = path.as_str(), reason = %refusal, "an asset was refused");
@@ -213,11 +222,24 @@ impl Open {
         };
         if let Ok(asset) = &outcome {
             self.editions.insert((path.clone(), asset.revision), Arc::clone(asset));
+            self.keep_index(&path, asset);
         }
         let known =
             Known { stamp, outcome: outcome.as_ref().map(|asset| asset.revision).map_err(Arc::clone) };
         self.known.insert(path, known);
         Ok(Opened { stamp, outcome })
+    }
+
+    /// Has the index of `asset` written, and puts one that uses it in its place, which takes less memory.
+    fn keep_index(&self, path: &AssetPath, asset: &Arc<Asset>) {
+        let (editions, key, parsed) =
+            (self.editions.clone(), (path.clone(), asset.revision), Arc::downgrade(asset));
+        self.indexes.keep(path, asset, move |mapped| {
+            let is_parsed = |open: &Arc<Asset>| std::ptr::eq(Arc::as_ptr(open), parsed.as_ptr());
+            if mapped.revision == key.1 && editions.get(&key).is_some_and(|open| is_parsed(&open)) {
+                editions.insert(key, Arc::new(mapped));
+            }
+        });
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn seconds(seconds: f64) -> String {
 }
 
 /// `text` with control characters escaped.
-pub(in crate::inspect) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() || is_direction_mark(letter) {

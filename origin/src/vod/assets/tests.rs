@@ -19,7 +19,7 @@ fn film(seconds: usize) -> Bytes {
 }
 
 fn over(store: Arc<dyn BlobStore>, limits: AssetLimits) -> Arc<Assets> {
-    Arc::new(Assets::new(store, Handle::current(), Policy::VOD, limits))
+    Arc::new(Assets::new(store, Indexes::off(), Handle::current(), Policy::VOD, limits))
 }
 
 fn in_memory(limits: AssetLimits) -> (Arc<MemoryStore>, Arc<Assets>) {
