@@ -10,10 +10,10 @@ SHELL := /bin/bash
 BINARY := $(or $(CARGO_TARGET_DIR),target)/release/rillcast
 PAGE_SOURCES := $(shell find src/web/src -type f) src/web/build.mjs src/web/tsconfig.json
 
-.PHONY: help run test test-full bench bench-quick fuzz soak check lint fmt page interop-packages
+.PHONY: help run test test-full bench bench-baseline bench-profile bench-quick fuzz soak check lint fmt page interop-packages
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: ## build, make a sample film in media/, serve the folder, print the player's address (ARGS="…" is passed on)
 	@scripts/install.sh rust node sample
@@ -28,8 +28,14 @@ test: ## everything that must hold before a merge: format, lints, types, tests, 
 test-full: ## test, then every corpus file in every player, licences and bans, the browser scripts' own tests, a minute of each fuzz target, the short benchmark
 	@scripts/stages.sh tools peers page interop-packages format types clippy tests docs matrix deny selftest fuzz release bench-quick
 
-bench: ## load beside the peers (nginx and others), with a report; close everything else first
+bench: ## load beside the peers (nginx; nginx-vod-module when NGINX_VOD_MODULE is its path), with a report; close everything else first
 	@scripts/stages.sh peers page release bench
+
+bench-baseline: ## bench, and its figures become bench/BASELINE.md and bench/baseline.json, which later runs are held to
+	@scripts/stages.sh peers page release bench-baseline
+
+bench-profile: ## where the time goes, ours beside nginx: system calls (strace) and functions (perf), where they are allowed
+	@scripts/stages.sh peers page release bench-profile
 
 bench-quick: ## the same in a few minutes, enough to see a regression
 	@scripts/stages.sh peers page release bench-quick

@@ -59,7 +59,10 @@ interop() {
   need haproxy any_command haproxy
 }
 
-peers() { need nginx-light any_command nginx; }
+peers() {
+  need nginx-light any_command nginx
+  need nghttp2-client any_command h2load
+}
 
 [[ $# -gt 0 ]] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 for group; do

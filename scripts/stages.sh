@@ -70,8 +70,12 @@ stage_fuzz() {
 }
 
 stage_release() { cargo build --release --locked --bin rillcast; }
-stage_bench() { cargo run --release --locked -p rillcast-bench -- run --server "$target/release/rillcast"; }
+
+# NGINX_VOD_MODULE, when set, is the path of nginx-vod-module as a dynamic module: it is then measured too.
+stage_bench() { cargo run --release --locked -p rillcast-bench -- run --profile --server "$target/release/rillcast"; }
 stage_bench-quick() { cargo run --release --locked -p rillcast-bench -- run --quick --server "$target/release/rillcast"; }
+stage_bench-profile() { cargo run --release --locked -p rillcast-bench -- profile --quick --server "$target/release/rillcast"; }
+stage_bench-baseline() { cargo run --release --locked -p rillcast-bench -- run --profile --write-baseline --server "$target/release/rillcast"; }
 
 times=()
 report() {

@@ -2,11 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::load::Request;
 use crate::measure;
 use crate::response::{Response, ResponseError};
+use crate::tls;
 
 /// A server that is silent for so long has failed.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
@@ -32,6 +36,8 @@ pub(crate) enum FetchError {
 pub(crate) struct Answer {
     /// Length of the body as transferred.
     pub(crate) bytes: u64,
+    /// Length of the head.
+    pub(crate) head_bytes: u64,
     /// Whether it came gzip-coded.
     pub(crate) gzip: bool,
     /// From sending the request to the last byte.
@@ -42,13 +48,26 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
-    stream: Option<TcpStream>,
+    tls: Option<Arc<ClientConfig>>,
+    stream: Option<Stream>,
+}
+
+/// A connection, plain or TLS.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Client {
     /// A client of the server at `address`, not yet connected.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None }
+        Self { address, tls: None, stream: None }
+    }
+
+    /// The same over TLS; it decrypts what it gets.
+    pub(crate) fn over_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
+        Self { tls: Some(Arc::clone(config)), ..Self::new(address) }
     }
 
     /// Gets `path` and hands the body to `body` piece by piece.
@@ -67,12 +86,12 @@ impl Client {
             None => self.connect().map_err(failed)?,
         };
         let sent = measure::now();
-        stream.write_all(&Request::get(path, gzip, 0).wire).map_err(failed)?;
+        stream.both().write_all(&Request::get(path, gzip, 0).wire).map_err(failed)?;
         let mut response = Response::new();
         let mut buffer = vec![0; READ_BYTES];
         let mut written = Ok(());
         while !response.is_done() {
-            let count = stream.read(&mut buffer).map_err(failed)?;
+            let count = stream.both().read(&mut buffer).map_err(failed)?;
             if count == 0 {
                 return Err(failed(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -91,7 +110,8 @@ impl Client {
         if response.status != 200 {
             return Err(FetchError::Status { path: path.to_owned(), status: response.status });
         }
-        Ok(Answer { bytes: response.body_bytes, gzip: response.gzip, last_byte })
+        let Response { body_bytes: bytes, head_bytes, gzip, .. } = response;
+        Ok(Answer { bytes, head_bytes, gzip, last_byte })
     }
 
     /// Gets a text, such as a playlist.
@@ -108,11 +128,27 @@ impl Client {
             .map_err(|error| FetchError::Io { path: path.to_owned(), source: io::Error::other(error) })
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
+    fn connect(&self) -> io::Result<Stream> {
         let stream = TcpStream::connect_timeout(&self.address, SILENCE_LIMIT)?;
         stream.set_read_timeout(Some(SILENCE_LIMIT))?;
         stream.set_write_timeout(Some(SILENCE_LIMIT))?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        match &self.tls {
+            None => Ok(Stream::Plain(stream)),
+            Some(config) => Ok(Stream::Tls(Box::new(tls::shake_hands(config, stream)?))),
+        }
+    }
+}
+
+/// Reading and writing.
+trait Duplex: Read + Write {}
+impl<T: Read + Write> Duplex for T {}
+
+impl Stream {
+    fn both(&mut self) -> &mut dyn Duplex {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.as_mut(),
+        }
     }
 }

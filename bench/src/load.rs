@@ -1,30 +1,31 @@
-//! The load client: closed loop, HTTP/1.1 keep-alive, one thread, many connections.
+//! The load client: closed loop, HTTP/1.1 keep-alive, one thread, many connections, plain or TLS.
 //!
 //! Each connection asks for the next of a list of requests as soon as its answer is whole. Bodies of
 //! known length are dropped inside the kernel (`MSG_TRUNC`, tcp(7)), so that copying them is not what
-//! limits a run. Status and length of every answer are checked.
+//! limits a run; over TLS they are not decrypted either (see [`connection`]). Status and length of every
+//! answer are checked; over TLS the length of head and body together.
 //!
 //! Bounds: a run ends at its deadline whatever the server does, or after [`ERRORS_MAX`] errors.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+pub(crate) mod connection;
+mod records;
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
-use rustix::net::RecvFlags;
+use rustls::ClientConfig;
 
 use crate::measure::{self, Usage};
-use crate::response::Response;
+use connection::{Connection, Turn};
 
 /// A run with more errors than this is stopped: it measures nothing.
 const ERRORS_MAX: u64 = 50;
 /// Most bytes dropped in one call. The buffer behind it is never touched.
 const DROP_BYTES: usize = 1 << 20;
-/// Read at once while the head is awaited; body bytes in it are copied.
-const HEAD_READ_BYTES: usize = 16 * 1024;
-/// Reads of one connection before the next gets its turn.
-const READS_A_TURN: usize = 16;
 /// Longest wait for an event: how exact the end of the warm-up and of the run is.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -35,6 +36,8 @@ pub(crate) struct Request {
     pub(crate) wire: Vec<u8>,
     /// Length of the body that must come back.
     pub(crate) body_bytes: u64,
+    /// Length of head and body together, as this server answers; needed over TLS only, else 0.
+    pub(crate) answer_bytes: u64,
 }
 
 impl Request {
@@ -43,8 +46,25 @@ impl Request {
         let coding = if gzip { "Accept-Encoding: gzip\r\n" } else { "" };
         let wire =
             format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: rillcast-bench\r\n{coding}\r\n");
-        Self { wire: wire.into_bytes(), body_bytes }
+        Self { wire: wire.into_bytes(), body_bytes, answer_bytes: 0 }
     }
+}
+
+/// When a load ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    /// After a time; the requests go round and round.
+    For {
+        /// Not counted.
+        warm_up: Duration,
+        /// Counted.
+        duration: Duration,
+    },
+    /// When every request was answered once, all counted; or, failing that, at the limit.
+    Once {
+        /// A server that needs longer has failed.
+        limit: Duration,
+    },
 }
 
 /// What to run.
@@ -54,14 +74,14 @@ pub(crate) struct Load<'a> {
     pub(crate) address: SocketAddr,
     /// The root of its process tree.
     pub(crate) pid: u32,
-    /// Asked for in this order, round and round.
+    /// Asked for in this order.
     pub(crate) requests: &'a [Request],
     /// Connections, all opened at the start.
     pub(crate) connections: usize,
-    /// Not counted.
-    pub(crate) warm_up: Duration,
-    /// Counted.
-    pub(crate) duration: Duration,
+    /// How long.
+    pub(crate) span: Span,
+    /// Over TLS, as this client.
+    pub(crate) tls: Option<&'a Arc<ClientConfig>>,
 }
 
 /// What came of it, warm-up left out.
@@ -81,6 +101,8 @@ pub(crate) struct Outcome {
     pub(crate) server: Usage,
     /// CPU seconds the client used: near the counted time, the client is what limits.
     pub(crate) client_cpu_s: f64,
+    /// Bytes that each connection received, sorted; of connections that stayed open.
+    pub(crate) connection_bytes: Vec<u64>,
     /// Answers that were wrong, and broken connections; also those of the warm-up.
     pub(crate) errors: u64,
     /// What the first of them was.
@@ -93,19 +115,30 @@ pub(crate) struct Outcome {
 /// When connections cannot be opened at all.
 pub(crate) fn run(load: &Load<'_>) -> io::Result<Outcome> {
     let mut client = Client::connect(load)?;
-    let start = measure::now();
-    let warm = start + load.warm_up;
-    let end = warm + load.duration;
+    let (warm_up, duration) = match load.span {
+        Span::For { warm_up, duration } => (warm_up, duration),
+        Span::Once { limit } => (Duration::ZERO, limit),
+    };
+    let warm = measure::now() + warm_up;
     client.serve_until(warm)?;
     let before = (measure::usage(load.pid), measure::own_cpu_s(), measure::now());
     client.begin_counting();
-    client.serve_until(end)?;
+    if matches!(load.span, Span::Once { .. }) {
+        client.ask_all()?;
+    }
+    client.serve_until(warm.max(before.2) + duration)?;
     let seconds = before.2.elapsed().as_secs_f64();
+    if let (Span::Once { limit }, true) = (load.span, client.waiting > 0) {
+        client.fail(format!("{} answers were missing after {} s", client.waiting, limit.as_secs()));
+    }
     let after = measure::usage(load.pid);
-    let mut outcome = client.outcome;
+    let Client { connections, outcome, .. } = client;
+    let mut outcome = outcome;
     outcome.seconds = seconds;
     outcome.server = Usage { cpu_s: after.cpu_s - before.0.cpu_s, resident_bytes: after.resident_bytes };
     outcome.client_cpu_s = measure::own_cpu_s() - before.1;
+    outcome.connection_bytes = connections.iter().map(|connection| connection.received_bytes).collect();
+    outcome.connection_bytes.sort_unstable();
     outcome.latency_us.sort_unstable();
     outcome.first_byte_us.sort_unstable();
     Ok(outcome)
@@ -117,67 +150,56 @@ struct Client<'a> {
     connections: Vec<Connection>,
     buffer: Vec<u8>,
     next_request: usize,
+    /// Connections whose answer is due.
+    waiting: usize,
+    /// Whether answers over TLS are counted without being read: their lengths are known.
+    skims: bool,
     outcome: Outcome,
-}
-
-struct Connection {
-    stream: TcpStream,
-    response: Response,
-    /// Length of the body that is due.
-    due_bytes: u64,
-    sent: Instant,
-    first_byte: Option<Instant>,
-}
-
-/// What a turn of one connection came to.
-enum Turn {
-    /// Nothing more to read now.
-    Waits,
-    /// The answer is whole.
-    Answered,
-    /// The connection is of no more use.
-    Broken(String),
 }
 
 impl<'a> Client<'a> {
     fn connect(load: &'a Load<'a>) -> io::Result<Self> {
+        if load.requests.is_empty() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "a load needs at least one request"));
+        }
         let mut client = Self {
             load,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::with_capacity(load.connections),
             buffer: vec![0; DROP_BYTES],
             next_request: 0,
+            waiting: 0,
+            skims: load.requests.iter().all(|request| request.answer_bytes > 0),
             outcome: Outcome::default(),
         };
         for number in 0..load.connections {
-            let connection = Connection::open(load.address)?;
+            let connection = Connection::open(load.address, number, load.tls)?;
             client.watch(&connection, number)?;
             client.connections.push(connection);
         }
-        for number in 0..load.connections {
-            client.ask(number)?;
+        if matches!(load.span, Span::For { .. }) {
+            client.ask_all()?;
         }
         Ok(client)
     }
 
     fn watch(&self, connection: &Connection, number: usize) -> io::Result<()> {
         let data = epoll::EventData::new_u64(number as u64);
-        Ok(epoll::add(
-            &self.epoll,
-            &connection.stream,
-            data,
-            epoll::EventFlags::IN | epoll::EventFlags::RDHUP,
-        )?)
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::RDHUP;
+        Ok(epoll::add(&self.epoll, &connection.stream, data, flags)?)
     }
 
     fn begin_counting(&mut self) {
         let Outcome { errors, first_error, .. } = std::mem::take(&mut self.outcome);
         self.outcome = Outcome { errors, first_error, ..Outcome::default() };
+        for connection in &mut self.connections {
+            connection.received_bytes = 0;
+        }
     }
 
     fn serve_until(&mut self, end: Instant) -> io::Result<()> {
         let mut events = Vec::with_capacity(self.load.connections.max(1));
-        while measure::now() < end && self.outcome.errors <= ERRORS_MAX {
+        while measure::now() < end && self.outcome.errors <= ERRORS_MAX && self.waiting > 0 {
             events.clear();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&WAIT)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -195,16 +217,20 @@ impl<'a> Client<'a> {
         match connection.read(&mut self.buffer) {
             Turn::Waits => Ok(()),
             Turn::Answered => {
-                let wrong = connection.fault();
-                let keep_alive = connection.response.keep_alive;
+                let (wrong, keeps_alive) = (connection.fault(), connection.keeps_alive());
+                if self.skims {
+                    connection.skim_from_here();
+                }
                 match wrong {
                     Some(wrong) => self.fail(wrong),
                     None => self.count(number),
                 }
-                if keep_alive { self.ask(number) } else { self.reopen(number) }
+                self.waiting = self.waiting.saturating_sub(1);
+                if keeps_alive { self.ask(number) } else { self.reopen(number) }
             }
             Turn::Broken(reason) => {
                 self.fail(reason);
+                self.waiting = self.waiting.saturating_sub(1);
                 self.reopen(number)
             }
         }
@@ -217,7 +243,7 @@ impl<'a> Client<'a> {
         };
         let outcome = &mut self.outcome;
         outcome.requests += 1;
-        outcome.body_bytes += connection.response.body_bytes;
+        outcome.body_bytes += connection.body_bytes();
         outcome.latency_us.push(micros(measure::now()));
         outcome.first_byte_us.push(connection.first_byte.map_or(0, micros));
     }
@@ -228,7 +254,7 @@ impl<'a> Client<'a> {
     }
 
     fn reopen(&mut self, number: usize) -> io::Result<()> {
-        let fresh = Connection::open(self.load.address)?;
+        let fresh = Connection::open(self.load.address, number, self.load.tls)?;
         self.watch(&fresh, number)?;
         if let Some(connection) = self.connections.get_mut(number) {
             *connection = fresh;
@@ -236,74 +262,27 @@ impl<'a> Client<'a> {
         self.ask(number)
     }
 
+    fn ask_all(&mut self) -> io::Result<()> {
+        (0..self.connections.len()).try_for_each(|number| self.ask(number))
+    }
+
     fn ask(&mut self, number: usize) -> io::Result<()> {
-        let count = self.load.requests.len().max(1);
-        let request = self.load.requests.get(self.next_request % count);
-        self.next_request = (self.next_request + 1) % count;
-        let (Some(request), Some(connection)) = (request, self.connections.get_mut(number)) else {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "a load needs at least one request"));
+        let requests = self.load.requests;
+        if matches!(self.load.span, Span::For { .. }) {
+            self.next_request %= requests.len().max(1);
+        }
+        let (Some(request), Some(connection)) =
+            (requests.get(self.next_request), self.connections.get_mut(number))
+        else {
+            return Ok(());
         };
-        connection.response.reset();
-        connection.due_bytes = request.body_bytes;
-        connection.first_byte = None;
-        connection.sent = measure::now();
-        // A request is far smaller than an empty send buffer, so it goes out whole; a connection that
-        // the server closed shows when it is read.
-        if connection.stream.write_all(&request.wire).is_err() {
+        self.next_request += 1;
+        self.waiting += 1;
+        // A connection that the server closed shows when it is read.
+        if connection.ask(request).is_err() {
             self.fail("a request could not be sent".to_owned());
         }
         Ok(())
-    }
-}
-
-impl Connection {
-    fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, response: Response::new(), due_bytes: 0, sent: measure::now(), first_byte: None })
-    }
-
-    /// What is wrong with the whole answer, if anything.
-    fn fault(&self) -> Option<String> {
-        let (status, length) = (self.response.status, self.response.body_bytes);
-        let right = status == 200 && length == self.due_bytes;
-        (!right).then(|| format!("status {status} with {length} bytes, not 200 with {}", self.due_bytes))
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> Turn {
-        for _ in 0..READS_A_TURN {
-            match self.read_once(buffer) {
-                Ok(0) => return Turn::Broken("the connection ended inside an answer".to_owned()),
-                Ok(_) if self.response.is_done() => return Turn::Answered,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Turn::Waits,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Turn::Broken(error.to_string()),
-            }
-        }
-        Turn::Waits
-    }
-
-    fn read_once(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(left) = self.response.droppable() {
-            let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-            let target = buffer.get_mut(..want).unwrap_or_default();
-            let (_, count) = rustix::net::recv(&self.stream, target, RecvFlags::TRUNC)?;
-            self.response.dropped(count as u64);
-            return Ok(count);
-        }
-        let target = buffer.get_mut(..HEAD_READ_BYTES).unwrap_or_default();
-        let count = self.stream.read(target)?;
-        if count > 0 {
-            self.first_byte.get_or_insert_with(measure::now);
-            let bytes = target.get(..count).unwrap_or_default();
-            let taken = self.response.supply(bytes, |_| {}).map_err(io::Error::other)?;
-            if taken < count {
-                return Err(io::Error::other("bytes after the end of an answer"));
-            }
-        }
-        Ok(count)
     }
 }
 
@@ -311,6 +290,7 @@ impl Connection {
 mod tests {
     use super::*;
     use crate::canned;
+    use crate::tls::Identity;
 
     fn outcome(address: SocketAddr, body_bytes: u64) -> Outcome {
         let requests = [Request::get("/x", false, body_bytes)];
@@ -319,8 +299,8 @@ mod tests {
             pid: std::process::id(),
             requests: &requests,
             connections: 3,
-            warm_up: Duration::from_millis(20),
-            duration: Duration::from_millis(80),
+            span: Span::For { warm_up: Duration::from_millis(20), duration: Duration::from_millis(80) },
+            tls: None,
         };
         run(&load).unwrap()
     }
@@ -333,6 +313,52 @@ mod tests {
         assert_eq!(outcome.body_bytes, outcome.requests * 5);
         assert_eq!(outcome.latency_us.len() as u64, outcome.requests);
         assert!(outcome.latency_us.is_sorted());
+    }
+
+    #[test]
+    fn answers_over_tls_are_counted_without_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::make(folder.path()).unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        let address = canned::tls_server(&identity, answer);
+        let mut request = Request::get("/x", false, 5);
+        request.answer_bytes = answer.len() as u64;
+        let run_with = |request: &Request| {
+            let span = Span::Once { limit: Duration::from_secs(30) };
+            let requests = vec![request.clone(); 9];
+            let (pid, tls) = (std::process::id(), Some(&identity.client));
+            run(&Load { address, pid, requests: &requests, connections: 2, span, tls }).unwrap()
+        };
+        let right = run_with(&request);
+        assert_eq!((right.requests, right.body_bytes, right.first_error), (9, 45, None));
+        request.answer_bytes -= 1;
+        let wrong = run_with(&request);
+        assert_eq!(wrong.requests, 2, "only the decrypted first answers of two connections are right");
+        assert!(wrong.first_error.unwrap().contains("43 bytes where 42"), "skimmed lengths are checked");
+    }
+
+    #[test]
+    fn a_load_of_once_asks_for_everything_once() {
+        let address = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        let requests: Vec<Request> = (0..7).map(|_| Request::get("/x", false, 5)).collect();
+        let span = Span::Once { limit: Duration::from_secs(30) };
+        let pid = std::process::id();
+        let load = Load { address, pid, requests: &requests, connections: 3, span, tls: None };
+        let outcome = run(&load).unwrap();
+        assert_eq!((outcome.requests, outcome.body_bytes, outcome.errors), (7, 35, 0));
+        assert_eq!(outcome.connection_bytes.len(), 3);
+        assert!(run(&Load { requests: &[], ..load }).is_err());
+    }
+
+    #[test]
+    fn answers_that_never_come_are_an_error_at_the_limit() {
+        let address = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell");
+        let requests = [Request::get("/x", false, 5)];
+        let span = Span::Once { limit: Duration::from_millis(50) };
+        let pid = std::process::id();
+        let load = Load { address, pid, requests: &requests, connections: 1, span, tls: None };
+        let outcome = run(&load).unwrap();
+        assert!(outcome.first_error.unwrap().contains("missing"));
     }
 
     #[test]

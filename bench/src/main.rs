@@ -1,35 +1,45 @@
 //! The bench rig: our server beside nginx, on the same core, with the same bytes.
 //!
 //! ```text
-//!  corpus ─▶ servers start ─▶ truth: every body saved and compared ─▶ scenarios in pairs ─▶ report
-//!  (ffmpeg)  (peer, server)   (fetch, playlist)                       (load, measure)      (targets, baseline)
+//!  corpus ─▶ servers start ─▶ truth: every body saved and compared ─▶ sections ────────────▶ report
+//!  (ffmpeg)  (peer, server)   (fetch, playlist)                       (run/*, load, drive)  (targets, baseline)
 //! ```
 //!
 //! Invariants: loopback only; every child is ours, bound in time, and ended when we end; nothing is
-//! timed before both servers gave the same bytes; a wrong body or a broken connection fails the run,
-//! a missed target does not.
+//! timed before both servers gave the same bytes; a wrong body, a broken connection or a cost past the
+//! baseline fails the run, a missed target does not.
 
 mod baseline;
+mod blocked;
 #[cfg(test)]
 mod canned;
-mod cold;
 mod corpus;
+mod drive;
 mod environment;
+mod fairness;
 mod fetch;
+mod figure;
+mod h2;
 mod load;
 mod measure;
+mod measured;
 mod micro;
 mod peer;
 mod playlist;
 mod process;
+mod profile;
 mod progress;
 mod report;
 mod response;
+mod rig;
 mod run;
 mod scenario;
 mod server;
+mod slow_readers;
 mod targets;
+mod tls;
 mod truth;
+mod vod;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +61,8 @@ struct Cli {
 enum Action {
     /// Makes the corpus, starts both servers, measures, and writes the report.
     Run(run::Options),
+    /// Looks where the time goes, and puts that into the last report.
+    Profile(run::Options),
     /// Prints the last report and writes its page anew.
     Report,
     /// Times the steps of the media core.
@@ -75,6 +87,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Action::Run(options) => run::run(&cli.home, options),
+        Action::Profile(options) => run::profile(&cli.home, options),
         Action::Report => run::show(&cli.home),
         Action::Micro(options) => micro(&cli.home, options),
     };

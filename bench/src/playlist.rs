@@ -36,10 +36,13 @@ pub(crate) fn segments(text: &str) -> Vec<String> {
 }
 
 /// The path that `uri`, found in the playlist at path `base`, stands for (RFC 3986 §5.2, the parts
-/// that playlists of ours use: relative names and absolute paths).
+/// that playlists of ours and of peers use: relative names, absolute paths, URLs of the same server).
 pub(crate) fn resolve(base: &str, uri: &str) -> String {
     if uri.starts_with('/') {
         return uri.to_owned();
+    }
+    if let Some((_, path)) = uri.strip_prefix("http://").and_then(|rest| rest.split_once('/')) {
+        return format!("/{path}");
     }
     let folder = base.rsplit_once('/').map_or("", |(folder, _)| folder);
     format!("{folder}/{uri}")
@@ -77,5 +80,6 @@ mod tests {
     fn uris_resolve_against_the_playlist() {
         assert_eq!(resolve("/vod/a.mp4/master.m3u8", "~1.x/v1/media.m3u8"), "/vod/a.mp4/~1.x/v1/media.m3u8");
         assert_eq!(resolve("/vod/a.mp4/master.m3u8", "/other"), "/other");
+        assert_eq!(resolve("/fmp4/a.mp4/index.m3u8", "http://127.0.0.1/fmp4/x/1.m4s"), "/fmp4/x/1.m4s");
     }
 }

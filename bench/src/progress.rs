@@ -17,9 +17,10 @@ impl Progress {
         *self = Self { steps, step: 0, left };
     }
 
-    /// The next step begins.
-    pub(crate) fn next_step(&mut self) {
+    /// The next step begins, and from here on all takes about `left`.
+    pub(crate) fn next_section(&mut self, left: Duration) {
         self.step += 1;
+        self.left = left;
     }
 
     /// So much of the planned time has gone.
@@ -37,7 +38,8 @@ impl Progress {
         if self.steps == 0 {
             return what.to_owned();
         }
-        format!("[{}/{}] {what} (about {} s left)", self.step, self.steps, self.left.as_secs())
+        let (minutes, seconds) = (self.left.as_secs() / 60, self.left.as_secs() % 60);
+        format!("[{}/{}] {what} (about {minutes}:{seconds:02} left)", self.step, self.steps)
     }
 }
 
@@ -50,10 +52,12 @@ mod tests {
         let mut progress = Progress::default();
         assert_eq!(progress.line("making"), "making");
         progress.plan(3, Duration::from_secs(10));
-        progress.next_step();
+        progress.next_section(Duration::from_secs(10));
         progress.spent(Duration::from_secs(4));
-        assert_eq!(progress.line("O2"), "[1/3] O2 (about 6 s left)");
-        progress.spent(Duration::from_secs(40));
-        assert_eq!(progress.line("O2"), "[1/3] O2 (about 0 s left)");
+        assert_eq!(progress.line("O2"), "[1/3] O2 (about 0:06 left)");
+        progress.next_section(Duration::from_secs(130));
+        assert_eq!(progress.line("O4"), "[2/3] O4 (about 2:10 left)");
+        progress.spent(Duration::from_secs(400));
+        assert_eq!(progress.line("O4"), "[2/3] O4 (about 0:00 left)");
     }
 }

@@ -1,7 +1,10 @@
-//! The result of a run: `report.json` to compute with, `report.html` to look at.
+//! The result of a run: `report.json` to compute with, `report.html` to look at, text for a terminal, and
+//! the same as Markdown for `BASELINE.md`.
 
+mod figures;
 mod page;
 mod svg;
+mod text;
 
 use std::fs;
 use std::io;
@@ -9,10 +12,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cold::Cold;
 use crate::environment::Environment;
-use crate::scenario::Paired;
-use crate::targets::Judged;
+use crate::fairness::Spread;
+use crate::figure::Figure;
+use crate::measured::Paired;
+use crate::profile::Profile;
+use crate::slow_readers::SlowReaders;
+use crate::targets::{Judged, Verdict};
 
 /// Everything of one run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,14 +29,20 @@ pub(crate) struct Report {
     pub(crate) quick: bool,
     /// Machine and tools.
     pub(crate) environment: Environment,
-    /// Scenarios with a yardstick.
+    /// Scenarios with a peer.
     pub(crate) paired: Vec<Paired>,
-    /// First answers.
-    pub(crate) cold: Vec<Cold>,
+    /// Other figures.
+    pub(crate) figures: Vec<Figure>,
+    /// How evenly connections were served.
+    pub(crate) spreads: Vec<Spread>,
+    /// What slow readers cost the others.
+    pub(crate) slow_readers: Vec<SlowReaders>,
     /// Targets, judged.
     pub(crate) targets: Vec<Judged>,
     /// What makes the run fail.
     pub(crate) failures: Vec<String>,
+    /// Where the time goes, when asked.
+    pub(crate) profile: Option<Profile>,
 }
 
 /// Why there is no report.
@@ -63,35 +75,26 @@ impl Report {
         Ok(serde_json::from_slice(&fs::read(folder.join("report.json"))?)?)
     }
 
-    /// The figures as a table for a terminal.
+    /// The figures as tables for a terminal.
     pub(crate) fn text(&self) -> String {
-        let mut lines = vec![format!(
-            "{:<17} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8} {:>8} {:>7}",
-            "scenario", "nginx", "ours", "ratio", "us/req", "MB/s", "p50 ms", "p99 ms", "RSS MB"
-        )];
-        lines.extend(self.paired.iter().map(|paired| {
-            format!(
-                "{:<17} {:>9.4} {:>9.4} {:>7.2} {:>9.1} {:>9.0} {:>8.2} {:>8.2} {:>7.0}",
-                paired.key,
-                paired.median(|pair| pair.nginx.cpu_s_per_gb),
-                paired.median(|pair| pair.ours.cpu_s_per_gb),
-                paired.median(|pair| pair.ratio),
-                paired.median(|pair| pair.ours.cpu_us_per_request),
-                paired.median(|pair| pair.ours.mb_per_s),
-                paired.median(|pair| pair.ours.latency_at(0.5)),
-                paired.median(|pair| pair.ours.latency_at(0.99)),
-                paired.median(|pair| pair.ours.resident_mb),
-            )
-        }));
-        lines.extend(self.cold.iter().map(|cold| format!("{:<17} {:.2} ms", cold.key, cold.median_ms())));
-        lines.push("(nginx, ours: server CPU seconds per GB; medians of the pairs)".to_owned());
-        lines.push(String::new());
-        lines.extend(self.targets.iter().map(|line| {
-            let words = line.verdict.words();
-            format!("{:<3} {:<19} {:<28} {}", line.id, words, line.about, line.measured).trim_end().to_owned()
-        }));
-        lines.extend(self.failures.iter().map(|failure| format!("FAILED: {failure}")));
-        lines.join("\n")
+        text::terminal(self)
+    }
+
+    /// The same as Markdown, with how they came to be.
+    pub(crate) fn markdown(&self) -> String {
+        text::markdown(self)
+    }
+
+    /// The lines of the target table that this rig is meant to measure.
+    fn judged(&self) -> impl Iterator<Item = &Judged> {
+        self.targets.iter().filter(|line| line.verdict != Verdict::NotYetMeasurable)
+    }
+
+    /// What targets that wait wait for: `O3 (MPEG-TS packager)`.
+    fn waiting(&self) -> Vec<String> {
+        let waiting = self.targets.iter().filter(|line| line.verdict == Verdict::NotYetMeasurable);
+        let what = |line: &Judged| line.about.trim_start_matches("needs: ").to_owned();
+        waiting.map(|line| format!("{} ({})", line.id, what(line))).collect()
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Response {
     text: Vec<u8>,
     /// Status code; 0 before the head is whole.
     pub(crate) status: u16,
+    /// Length of the head; 0 before it is whole.
+    pub(crate) head_bytes: u64,
     /// Body bytes seen or dropped so far.
     pub(crate) body_bytes: u64,
     /// Whether the connection takes another request.
@@ -58,7 +60,8 @@ impl Response {
     /// A response of which nothing arrived yet.
     pub(crate) fn new() -> Self {
         let text = Vec::with_capacity(1024);
-        Self { state: State::Head, text, status: 0, body_bytes: 0, keep_alive: true, gzip: false }
+        let state = State::Head;
+        Self { state, text, status: 0, head_bytes: 0, body_bytes: 0, keep_alive: true, gzip: false }
     }
 
     /// Forgets the response, keeps the memory.
@@ -139,6 +142,7 @@ impl Response {
         };
         self.text.truncate(end);
         self.read_head()?;
+        self.head_bytes = end as u64;
         self.text.clear();
         Ok(end - before)
     }

@@ -1,4 +1,14 @@
-//! One run of the rig from end to end. Wiring only.
+//! One run of the rig from end to end. Wiring only: what is measured is in the sections below this module.
+
+mod first_answer;
+mod media;
+mod open_assets;
+mod options;
+pub(crate) mod plain;
+mod profiling;
+mod sealed;
+mod truths;
+mod uncached;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,63 +16,24 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 
-use crate::baseline;
-use crate::cold::{self, Cold};
-use crate::corpus::{self, Corpus, Shape};
+use crate::baseline::{self, Baseline};
+use crate::corpus;
 use crate::environment::{self, Environment};
 use crate::measure::Cores;
-use crate::peer::{self, Nginx};
+use crate::measured::{Measured, Paired};
+use crate::peer::Nginx;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::scenario::{self, Pace, Paired};
-use crate::server::{self, Launch, Ours};
+use crate::rig::{Findings, Rig};
 use crate::targets;
-use crate::truth::{self, Asset, Witness};
+use crate::tls::Identity;
+use crate::vod::{self, Vod};
+use media::Media;
+pub(crate) use options::Options;
+use truths::Truths;
 
-/// Time that the cold measurement takes, about.
-const COLD_TIME: Duration = Duration::from_secs(8);
 /// A machine with a higher load is too busy to measure on.
 const QUIET_LOAD: f64 = 0.5;
-/// What the long file is called in the served folder.
-const LONG_NAME: &str = "long.mp4";
-
-/// What `run` is told.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Options {
-    /// Small corpus and short runs: under three minutes in all.
-    #[arg(long)]
-    quick: bool,
-    /// Only targets whose name is one of these: `O2,O5`.
-    #[arg(long, value_delimiter = ',')]
-    only: Vec<String>,
-    /// The server to measure.
-    #[arg(long, default_value = "target/release/rillcast")]
-    server: PathBuf,
-    /// Its configuration file.
-    #[arg(long)]
-    config: Option<PathBuf>,
-    /// Data-plane threads that it is told to use; its own choice without.
-    #[arg(long)]
-    workers: Option<u32>,
-    /// Files of the corpus.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(corpus::FILES_MAX)))]
-    files: Option<u32>,
-    /// Length of each file in seconds.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(10..=i64::from(corpus::FILE_S_MAX)))]
-    file_s: Option<u32>,
-    /// Video bit rate of the corpus in kb/s.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=50_000))]
-    video_kbps: Option<u32>,
-    /// Connections at once.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    connections: Option<u32>,
-    /// Fails when a ratio is more than 15 % above `baseline.json`.
-    #[arg(long)]
-    baseline: bool,
-    /// Writes the ratios of this run into `baseline.json`.
-    #[arg(long)]
-    write_baseline: bool,
-}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -102,14 +73,35 @@ pub(crate) fn show(home: &Path) -> anyhow::Result<Done> {
     Ok(Done { text: report.text(), success: true })
 }
 
+/// Looks where the time goes, and puts that into the last report, if there is one.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn profile(home: &Path, options: &Options) -> anyhow::Result<Done> {
+    let options = options.for_profile();
+    let (_, findings, failures) = find(home, &options)?;
+    let Some(found) = findings.profile else { bail!("{}", failures.join("; ")) };
+    let text = found.text();
+    let folder = home.join("report");
+    if let Ok(mut report) = Report::read(&folder) {
+        report.profile = Some(found);
+        report.write(&folder)?;
+    }
+    Ok(Done { text, success: failures.is_empty() })
+}
+
 /// Makes the corpus, measures, writes the report.
 ///
 /// # Errors
-/// When something needed is missing, or when bodies differ: nothing is timed then.
+/// When something needed is missing. What goes wrong in a section makes the run fail, but not the others.
 pub(crate) fn run(home: &Path, options: &Options) -> anyhow::Result<Done> {
+    let (environment, findings, failures) = find(home, options)?;
+    finish(home, options, environment, findings, failures)
+}
+
+/// Measures what is asked for: on what, what was found, and what failed.
+fn find(home: &Path, options: &Options) -> anyhow::Result<(Environment, Findings, Vec<String>)> {
     options.check_only()?;
-    let scratch = scratch(home)?;
-    let cores = Cores::of_this_machine()?;
     raise_file_limit();
     let mut progress = Progress::default();
     let load_before = environment::load_average();
@@ -117,104 +109,190 @@ pub(crate) fn run(home: &Path, options: &Options) -> anyhow::Result<Done> {
         progress
             .tell(&format!("the machine is busy (load {load_before:.1}): figures will be worse and jump"));
     }
-    let (corpus_home, shape, pace) = (home.join("corpus"), options.shape(), options.pace());
-    let corpus = corpus::prepare(&corpus_home, shape, &mut |what| progress.tell(what))?;
+    let rig = options.rig(home)?;
+    let corpus_home = home.join("corpus");
+    let corpus = corpus::prepare(&corpus_home, options.shape(), &mut |what| progress.tell(what))?;
     let long = corpus::prepare_long(&corpus_home, &mut |what| progress.tell(what))?;
-    let launch = options.launch();
-    let media = Media::link(&corpus, &long.0, &corpus_home.join("served"))?;
-
-    let paired = if options.wants_any(&["O2", "O4", "O5"]) {
-        let ours = server::start(&launch, &media.folder, &scratch, cores.server)?;
-        pairs(options, &media, ours, &scratch, cores, pace, &mut progress)?
-    } else {
-        Vec::new()
-    };
-    let cold = if options.wants_any(&["O6"]) {
-        progress.tell("O6: first playlists of files never touched");
-        cold::measure(&launch, (&long.0, &long.1), &scratch, cores.server)?
-    } else {
-        Vec::new()
-    };
-    finish(home, options, Environment::look(cores, load_before, &scratch), paired, cold)
+    let media = Media::prepare(&corpus, long, &rig, &progress)?;
+    let mut findings = Findings::default();
+    let failures = sections(options, &rig, &media, &mut progress, &mut findings)?;
+    Ok((Environment::look(rig.cores, load_before, &rig.scratch), findings, failures))
 }
 
-/// Everything that has a yardstick.
-fn pairs(
-    options: &Options,
-    media: &Media,
-    mut ours: Ours,
-    scratch: &Path,
-    cores: Cores,
-    pace: Pace,
-    progress: &mut Progress,
-) -> anyhow::Result<Vec<Paired>> {
-    let root = scratch.join("truth");
-    if root.exists() {
-        fs::remove_dir_all(&root)?;
-    }
-    fs::create_dir_all(&root)?;
-    let mut witness = Witness::new(ours.address, &root);
-    let with_segments = options.wants_any(&["O2", "O4"]);
-    let mut assets = Vec::new();
-    for name in &media.names {
-        progress.tell(&format!("saving every answer for {name}"));
-        assets.push(witness.asset(name, with_segments)?);
-    }
-    let long = witness.asset(LONG_NAME, false)?;
-    let mut nginx = peer::start(&root, scratch, cores.server)?;
-    let all: Vec<&Asset> = assets.iter().chain([&long]).collect();
-    compare(&nginx, &ours, &all, progress)?;
+/// What sections that compare with nginx work with.
+struct Stage<'a> {
+    rig: &'a Rig,
+    media: &'a Media,
+    truth: &'a Truths,
+    nginx: &'a Nginx,
+    vod: Option<&'a Vod>,
+    options: &'a Options,
+}
 
-    let wanted: Vec<_> = scenario::all(&assets, Some(&long))
-        .into_iter()
-        .filter(|scenario| options.wants_any(&[scenario.key]))
-        .collect();
-    let steps = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
-    progress.plan(wanted.len(), pace.scenario_time() * steps + COLD_TIME);
-    let mut paired = Vec::new();
-    for scenario in &wanted {
-        progress.next_step();
-        paired.push(scenario.measure(&nginx, &ours, cores, pace, progress)?);
+impl Stage<'_> {
+    fn wants(&self, key: &str) -> bool {
+        self.options.wants_any(&[key])
     }
-    for (name, process) in [("nginx", &mut nginx.process), ("rillcast", &mut ours.process)] {
-        if !process.is_alive() {
-            bail!("{name} died during the run");
+
+    /// A run with a fault measures nothing.
+    fn check(&self, what: &str, measured: &Measured) -> anyhow::Result<()> {
+        measured.fault().map_or(Ok(()), |fault| bail!("{what}: {fault}"))
+    }
+}
+
+/// A part of a run that may fail by itself.
+struct Section<'a> {
+    /// Targets that it is for.
+    ids: &'a [&'a str],
+    /// About how long it takes.
+    time: Duration,
+    measure: Measure<'a>,
+}
+
+/// What a section does.
+type Measure<'a> = Box<dyn Fn(&mut Progress, &mut Findings) -> anyhow::Result<()> + 'a>;
+
+/// Runs what is asked for; what failed, in words.
+fn sections(
+    options: &Options,
+    rig: &Rig,
+    media: &Media,
+    progress: &mut Progress,
+    findings: &mut Findings,
+) -> anyhow::Result<Vec<String>> {
+    let beside_nginx = ["O1", "O2", "O4", "O5", "O7", "O8", options::FAIRNESS, options::PROFILE];
+    let vod = rig.vod_module.as_deref();
+    let vod =
+        vod.map(|module| vod::start(module, media.folder(), &rig.scratch, rig.cores.server)).transpose()?;
+    let mut failures = Vec::new();
+    if options.wants_any(&beside_nginx) {
+        let truth = Truths::gather(rig, media, progress)?;
+        let nginx = truth.start_nginx(rig, progress)?;
+        let stage = Stage { rig, media, truth: &truth, nginx: &nginx, vod: vod.as_ref(), options };
+        failures = run_sections(options, staged(&stage), progress, findings);
+    }
+    drop(vod);
+    failures.extend(run_sections(options, alone(rig, media), progress, findings));
+    Ok(failures)
+}
+
+/// Sections that compare with nginx.
+fn staged<'a>(stage: &'a Stage<'_>) -> Vec<Section<'a>> {
+    let (pace, quick) = (stage.rig.pace, stage.rig.quick);
+    let pairs = u32::try_from(pace.pairs).unwrap_or(u32::MAX);
+    let mut sections = vec![
+        Section {
+            ids: &["O1", "O2", "O4", "O5"],
+            time: pace.run_time() * pairs + pace.scenario_time() * 9,
+            measure: Box::new(|progress, findings| plain::measure(stage, progress, findings)),
+        },
+        Section {
+            ids: &["O4"],
+            time: pace.scenario_time(),
+            measure: Box::new(|progress, findings| plain::measure_without_sidecar(stage, progress, findings)),
+        },
+        Section {
+            ids: &[options::FAIRNESS],
+            time: pace.run_time() * 8,
+            measure: Box::new(|progress, findings| plain::measure_fairness(stage, progress, findings)),
+        },
+        Section {
+            ids: &["O8"],
+            time: sealed::time(pace, quick),
+            measure: Box::new(|progress, findings| sealed::measure(stage, progress, findings)),
+        },
+        Section {
+            ids: &["O7"],
+            time: Duration::from_secs(if quick { 3 } else { 20 }) * pairs,
+            measure: Box::new(|progress, findings| uncached::measure(stage, progress, findings)),
+        },
+    ];
+    if stage.options.profile {
+        sections.push(Section {
+            ids: &[options::PROFILE],
+            time: pace.run_time() * 16,
+            measure: Box::new(|progress, findings| {
+                findings.profile = Some(profiling::measure(stage, progress)?);
+                Ok(())
+            }),
+        });
+    }
+    sections
+}
+
+/// Sections about our server alone.
+fn alone<'a>(rig: &'a Rig, media: &'a Media) -> Vec<Section<'a>> {
+    vec![
+        Section {
+            ids: &["O6"],
+            time: Duration::from_secs(8),
+            measure: Box::new(|progress, findings| first_answer::measure(rig, media, progress, findings)),
+        },
+        Section {
+            ids: &["O9"],
+            time: Duration::from_millis(100 * open_assets::count(rig.quick) as u64),
+            measure: Box::new(|progress, findings| open_assets::measure(rig, media, progress, findings)),
+        },
+    ]
+}
+
+fn run_sections(
+    options: &Options,
+    sections: Vec<Section<'_>>,
+    progress: &mut Progress,
+    findings: &mut Findings,
+) -> Vec<String> {
+    let wanted: Vec<Section<'_>> =
+        sections.into_iter().filter(|section| options.wants_any(section.ids)).collect();
+    let mut left: Duration = wanted.iter().map(|section| section.time).sum();
+    let mut failures = Vec::new();
+    progress.plan(wanted.len(), left);
+    for section in &wanted {
+        progress.next_section(left);
+        left = left.saturating_sub(section.time);
+        if let Err(error) = (section.measure)(progress, findings) {
+            let failure = format!("{}: {error:#}", section.ids.join(", "));
+            progress.tell(&format!("FAILED {failure}"));
+            failures.push(failure);
         }
     }
-    // Gigabytes, and of no use any more; after an error they stay, to be looked at.
-    fs::remove_dir_all(&root)?;
-    Ok(paired)
-}
-
-/// Both servers give the bytes that were saved, or nothing is timed.
-fn compare(nginx: &Nginx, ours: &Ours, assets: &[&Asset], progress: &Progress) -> anyhow::Result<()> {
-    for (name, address) in [("nginx", nginx.small), ("rillcast", ours.address)] {
-        progress.tell(&format!("comparing every answer of {name}"));
-        truth::check(name, address, assets.iter().copied().flat_map(Asset::pieces))?;
-    }
-    Ok(())
+    failures
 }
 
 fn finish(
     home: &Path,
     options: &Options,
     environment: Environment,
-    paired: Vec<Paired>,
-    cold: Vec<Cold>,
+    findings: Findings,
+    mut failures: Vec<String>,
 ) -> anyhow::Result<Done> {
-    let mut failures: Vec<String> = paired.iter().flat_map(Paired::faults).collect();
-    let (path, ratios) = (home.join("baseline.json"), baseline::ratios(&paired));
-    if options.baseline {
-        failures.extend(baseline::regressions(&ratios, &baseline::read(&path)?));
+    failures.extend(findings.paired.iter().flat_map(Paired::faults));
+    let path = home.join("baseline.json");
+    let baseline = baseline::costs(&findings);
+    if path.exists() && !options.write_baseline {
+        failures.extend(Baseline::read(&path)?.regressions(options.quick, &baseline));
     }
-    if options.write_baseline && failures.is_empty() {
-        baseline::write(&path, &ratios)?;
-    }
-    let targets = targets::judge(&paired, &cold);
+    let targets = targets::judge(&findings);
     // The program's own path says nothing that matters to a reader.
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("rillcast-bench {}", arguments.join(" "));
-    let report = Report { command, quick: options.quick, environment, paired, cold, targets, failures };
+    let Findings { paired, figures, spreads, slow_readers, profile } = findings;
+    let report = Report {
+        command,
+        quick: options.quick,
+        environment,
+        paired,
+        figures,
+        spreads,
+        slow_readers,
+        targets,
+        failures,
+        profile,
+    };
+    if options.write_baseline && report.failures.is_empty() {
+        Baseline::write(&path, options.quick, baseline)?;
+        fs::write(home.join("BASELINE.md"), report.markdown())?;
+    }
     let folder = home.join("report");
     report.write(&folder)?;
     let text = format!("{}\n\n{}", report.text(), folder.join("report.html").display());
@@ -222,63 +300,17 @@ fn finish(
 }
 
 impl Options {
-    fn shape(&self) -> Shape {
-        let shape = if self.quick { Shape::QUICK } else { Shape::FULL };
-        Shape {
-            files: self.files.unwrap_or(shape.files),
-            file_s: self.file_s.unwrap_or(shape.file_s),
-            video_kbps: self.video_kbps.unwrap_or(shape.video_kbps),
-        }
-    }
-
-    fn pace(&self) -> Pace {
-        let pace = if self.quick { Pace::QUICK } else { Pace::FULL };
-        let connections = self.connections.and_then(|count| usize::try_from(count).ok());
-        Pace { connections: connections.unwrap_or(pace.connections), ..pace }
-    }
-
-    fn launch(&self) -> Launch {
-        let workers = self.workers.map(|count| ["--workers".to_owned(), count.to_string()]);
-        Launch {
-            program: self.server.clone(),
-            config: self.config.clone(),
-            arguments: workers.into_iter().flatten().collect(),
-        }
-    }
-
-    /// Whether one of `keys` (targets, or scenarios of them) is asked for.
-    fn wants_any(&self, keys: &[&str]) -> bool {
-        let is_of = |key: &str, only: &String| key.split('-').next() == Some(only) || key == only;
-        self.only.is_empty() || keys.iter().any(|key| self.only.iter().any(|only| is_of(key, only)))
-    }
-
-    fn check_only(&self) -> anyhow::Result<()> {
-        let known = |only: &&String| !targets::TARGETS.iter().any(|target| target.id == **only);
-        if let Some(unknown) = self.only.iter().find(known) {
-            bail!("--only {unknown}: there is no such target");
-        }
-        Ok(())
-    }
-}
-
-/// The served folder: the corpus and the long file, by link.
-struct Media {
-    folder: PathBuf,
-    /// The corpus files in it, without the long one.
-    names: Vec<String>,
-}
-
-impl Media {
-    fn link(corpus: &Corpus, long: &Path, folder: &Path) -> anyhow::Result<Self> {
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
-        }
-        fs::create_dir_all(folder)?;
-        for name in &corpus.names {
-            fs::hard_link(corpus.folder.join(name), folder.join(name))?;
-        }
-        fs::hard_link(long, folder.join(LONG_NAME))?;
-        Ok(Self { folder: folder.to_owned(), names: corpus.names.clone() })
+    fn rig(&self, home: &Path) -> anyhow::Result<Rig> {
+        let scratch = scratch(home)?;
+        Ok(Rig {
+            cores: Cores::of_this_machine()?,
+            pace: self.pace(),
+            launch: self.launch(),
+            identity: Identity::make(&scratch)?,
+            quick: self.quick,
+            vod_module: self.vod_module.clone(),
+            scratch,
+        })
     }
 }
 

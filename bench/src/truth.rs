@@ -4,6 +4,7 @@
 //! The saved tree mirrors our URLs; a gzip answer lies beside the plain one as `NAME.gz`, where nginx's
 //! `gzip_static` looks for it. So both servers answer the same requests with the same bytes.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::fetch::{Client, FetchError};
+use crate::fetch::{Answer, Client, FetchError};
 use crate::playlist;
 use crate::server::master_path;
 
@@ -54,6 +55,13 @@ pub(crate) struct Piece {
     sha256: [u8; 32],
 }
 
+impl Piece {
+    /// Whether `other` has the same bytes.
+    pub(crate) fn has_bytes_of(&self, other: &Self) -> bool {
+        (self.bytes, self.sha256) == (other.bytes, other.sha256)
+    }
+}
+
 /// A playlist, plain and gzip-coded (if the server codes it).
 #[derive(Debug, Clone)]
 pub(crate) struct Text {
@@ -89,11 +97,17 @@ impl Witness {
         Self { client: Client::new(address), root: root.to_owned() }
     }
 
-    /// Everything of the media file `name`.
+    /// Everything of the media file `name`. Segments with the bytes of `twin`'s (the same media in another
+    /// layout) are not written again.
     ///
     /// # Errors
     /// [`TruthError`].
-    pub(crate) fn asset(&mut self, name: &str, with_segments: bool) -> Result<Asset, TruthError> {
+    pub(crate) fn asset(
+        &mut self,
+        name: &str,
+        with_segments: bool,
+        twin: Option<&Asset>,
+    ) -> Result<Asset, TruthError> {
         let path = master_path(name);
         let master = self.text(&path)?;
         let variants = playlist::variants(&self.client.text(&path)?);
@@ -102,21 +116,37 @@ impl Witness {
         let media = self.text(&media_path)?;
         let mut asset = Asset { master, media, video: Vec::new(), audio: Vec::new() };
         if with_segments {
-            asset.video = self.segments(&media_path)?;
+            asset.video = self.segments(&media_path, twin.map(|twin| twin.video.as_slice()))?;
             if let Some(uri) = variants.audio.first() {
-                asset.audio = self.segments(&playlist::resolve(&path, uri))?;
+                let twins = twin.map(|twin| twin.audio.as_slice());
+                asset.audio = self.segments(&playlist::resolve(&path, uri), twins)?;
             }
         }
         Ok(asset)
     }
 
-    fn segments(&mut self, media_path: &str) -> Result<Vec<Piece>, TruthError> {
+    fn segments(&mut self, media_path: &str, twins: Option<&[Piece]>) -> Result<Vec<Piece>, TruthError> {
         let uris = playlist::segments(&self.client.text(media_path)?);
         if uris.is_empty() {
             return Err(TruthError::Empty(media_path.to_owned()));
         }
         let paths = uris.iter().take(SEGMENTS_MAX).map(|uri| playlist::resolve(media_path, uri));
-        paths.map(|path| self.save(&path, false).map(|(piece, _)| piece)).collect()
+        let twins = twins.unwrap_or_default().iter().map(Some).chain(std::iter::repeat(None));
+        paths.zip(twins).map(|(path, twin)| self.segment(&path, twin)).collect()
+    }
+
+    fn segment(&mut self, path: &str, twin: Option<&Piece>) -> Result<Piece, TruthError> {
+        if let Some(twin) = twin {
+            let piece = hashed(&mut self.client, path, false)?.0;
+            if piece.sha256 == twin.sha256 {
+                let (from, to) = (mirror(&self.root, &twin.path, false)?, mirror(&self.root, path, false)?);
+                let failed = |source| TruthError::Io { path: to.clone(), source };
+                fs::create_dir_all(to.parent().unwrap_or(&self.root)).map_err(failed)?;
+                fs::hard_link(from, &to).map_err(failed)?;
+                return Ok(piece);
+            }
+        }
+        self.save(path, false).map(|(piece, _)| piece)
     }
 
     fn text(&mut self, path: &str) -> Result<Text, TruthError> {
@@ -148,31 +178,40 @@ impl Witness {
     }
 }
 
-/// Asks `server` for every piece again and compares.
+/// Asks `server` through `client` for every piece again and compares. Returns the length of each answer,
+/// head and body together, by path and coding.
 ///
 /// # Errors
 /// [`TruthError::Differs`] for the first that has other bytes.
 pub(crate) fn check<'a>(
     server: &'static str,
-    address: SocketAddr,
+    client: &mut Client,
     pieces: impl Iterator<Item = &'a Piece>,
-) -> Result<(), TruthError> {
-    let mut client = Client::new(address);
+) -> Result<HashMap<(String, bool), u64>, TruthError> {
+    let mut lengths = HashMap::new();
     for piece in pieces {
-        let mut hash = Sha256::new();
-        let answer = client.get(&piece.path, piece.gzip, |bytes| {
-            hash.update(bytes);
-            Ok(())
-        })?;
+        let (got, answer) = hashed(client, &piece.path, piece.gzip)?;
         if answer.gzip != piece.gzip {
             return Err(TruthError::Coding { server, path: piece.path.clone() });
         }
-        if <[u8; 32]>::from(hash.finalize()) != piece.sha256 {
+        if got.sha256 != piece.sha256 {
             let (path, got, want) = (piece.path.clone(), answer.bytes, piece.bytes);
             return Err(TruthError::Differs { server, path, got, want });
         }
+        lengths.insert((piece.path.clone(), piece.gzip), answer.head_bytes + answer.bytes);
     }
-    Ok(())
+    Ok(lengths)
+}
+
+/// Gets `path` and hashes its body.
+fn hashed(client: &mut Client, path: &str, gzip: bool) -> Result<(Piece, Answer), TruthError> {
+    let mut hash = Sha256::new();
+    let answer = client.get(path, gzip, |bytes| {
+        hash.update(bytes);
+        Ok(())
+    })?;
+    let sha256 = hash.finalize().into();
+    Ok((Piece { path: path.to_owned(), gzip, bytes: answer.bytes, sha256 }, answer))
 }
 
 impl Asset {
@@ -197,6 +236,8 @@ fn mirror(root: &Path, path: &str, gzip: bool) -> Result<PathBuf, TruthError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::canned;
 
@@ -220,20 +261,37 @@ mod tests {
     fn the_same_bytes_pass_and_others_are_named() {
         let address = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
         let same = [piece("/a", b"hello"), piece("/b", b"hello")];
-        check("x", address, same.iter()).unwrap();
+        let mut client = Client::new(address);
+        let lengths = check("x", &mut client, same.iter()).unwrap();
+        assert_eq!(lengths[&("/a".to_owned(), false)], 43, "head and body");
         let other = [piece("/a", b"hello"), piece("/b", b"hellO")];
-        let error = check("x", address, other.iter()).unwrap_err();
+        let error = check("x", &mut client, other.iter()).unwrap_err();
         assert!(matches!(&error, TruthError::Differs { path, .. } if path == "/b"), "{error}");
     }
 
     #[test]
     fn an_answer_coded_otherwise_or_refused_is_an_error() {
         let coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello";
-        let error = check("x", canned::server(coded), [piece("/a", b"hello")].iter()).unwrap_err();
+        let error =
+            check("x", &mut Client::new(canned::server(coded)), [piece("/a", b"hello")].iter()).unwrap_err();
         assert!(matches!(error, TruthError::Coding { .. }), "{error}");
         let refused = canned::server(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
-        let error = check("x", refused, [piece("/a", b"")].iter()).unwrap_err();
+        let error = check("x", &mut Client::new(refused), [piece("/a", b"")].iter()).unwrap_err();
         assert!(matches!(error, TruthError::Fetch(FetchError::Status { status: 500, .. })), "{error}");
+    }
+
+    #[test]
+    fn the_bytes_of_a_twin_are_linked_and_others_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        let mut witness = Witness::new(address, folder.path());
+        let first = witness.segment("/v/0.m4s", None).unwrap();
+        witness.segment("/w/0.m4s", Some(&first)).unwrap();
+        witness.segment("/w/1.m4s", Some(&piece("/v/0.m4s", b"other"))).unwrap();
+        let inode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().ino();
+        assert_eq!(inode("w/0.m4s"), inode("v/0.m4s"));
+        assert_ne!(inode("w/1.m4s"), inode("v/0.m4s"));
+        assert_eq!(fs::read(folder.path().join("w/1.m4s")).unwrap(), b"hello");
     }
 
     #[test]

@@ -89,8 +89,6 @@ pub(super) struct RawCompression {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDelivery {
-    pub(super) zero_copy: bool,
-    pub(super) tokens_per_core: usize,
     pub(super) hot_set_mib: u64,
 }
 
@@ -192,12 +190,7 @@ impl Default for RawCompression {
 
 impl Default for RawDelivery {
     fn default() -> Self {
-        let of = rillcast_http::Delivery::default();
-        Self {
-            zero_copy: of.zero_copy,
-            tokens_per_core: of.tokens_per_core,
-            hot_set_mib: rillcast_http::HotSetLimits::default().memory_bytes >> 20,
-        }
+        Self { hot_set_mib: rillcast_http::HotSetLimits::default().memory_bytes >> 20 }
     }
 }
 

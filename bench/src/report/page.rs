@@ -2,17 +2,19 @@
 
 use std::fmt::Write;
 
-use super::Report;
-use super::svg::{self, Bars, escape};
-use crate::scenario::Paired;
+use super::svg::{self, Bars, Line, escape};
+use super::{Report, figures, text};
+use crate::measured::{Measured, Paired};
+use crate::targets::{Judged, Verdict};
 
 /// Scenarios with bodies from here on are compared per gigabyte, smaller ones per request.
 const PER_GB_FROM_BYTES: u64 = 64 * 1024;
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --nginx: #8a8f98; --ours: #0a7d5a; --line: #8884; }
-@media (prefers-color-scheme: dark) { :root { --ours: #35c796; } }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; --peer: #8a8f98; --ours: #0a7d5a; --vod: #b7791f; --line: #8884; }
+@media (prefers-color-scheme: dark) { :root { --ours: #35c796; --vod: #e0a84e; } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
 .wide { overflow-x: auto; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -20,13 +22,20 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 svg { max-width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 svg line { stroke: var(--line); }
-rect.nginx { fill: var(--nginx); } rect.ours { fill: var(--ours); }
+rect.peer { fill: var(--peer); } rect.ours { fill: var(--ours); } rect.vod { fill: var(--vod); }
 polyline { fill: none; stroke-width: 2; }
-polyline.nginx { stroke: var(--nginx); } polyline.ours { stroke: var(--ours); }
-.key b { font-weight: 600; } .key .nginx { color: var(--nginx); } .key .ours { color: var(--ours); }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; } figcaption { font-size: 13px; }
-.met { color: #0a7d5a; } .notmet, .failed { color: #c0392b; }
+polyline.peer { stroke: var(--peer); } polyline.ours { stroke: var(--ours); } polyline.vod { stroke: var(--vod); }
+.key b { font-weight: 600; }
+.key .peer { color: var(--peer); } .key .ours { color: var(--ours); } .key .vod { color: var(--vod); }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0 0 1rem; } figcaption { font-size: 13px; }
+.met { color: var(--ours); } .notmet, .failed { color: #d0453a; } .dim { opacity: .65; }
+pre { font-size: 12px; overflow-x: auto; }
+tr.job td { border-bottom: 0; padding-top: .8rem; font-weight: 600; }
 ";
+
+/// What a plot's colours mean.
+const KEY: &str = "<p class=\"key\"><b class=\"ours\">green: rillcast</b>, <b class=\"peer\">grey: nginx (static; TLS for O8)</b>, \
+    <b class=\"vod\">brown: nginx-vod-module</b> where it ran</p>";
 
 /// The page.
 pub(super) fn html(report: &Report) -> String {
@@ -35,18 +44,18 @@ pub(super) fn html(report: &Report) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>rillcast bench</title>\
          <style>{STYLE}</style></head><body><h1>rillcast bench</h1>"
     );
-    facts(&mut page, report);
     failures(&mut page, report);
     targets(&mut page, report);
+    machine(&mut page, report);
     plots(&mut page, report);
-    figures(&mut page, report);
+    figures::tables(&mut page, report);
     page + "</body></html>\n"
 }
 
-fn facts(page: &mut String, report: &Report) {
+fn machine(page: &mut String, report: &Report) {
     let e = &report.environment;
     let kind = if report.quick { "quick run: figures jump" } else { "full run" };
-    put(page, format_args!("<p><code>{}</code> ({kind})</p>", escape(&report.command)));
+    put(page, format_args!("<h2>Machine</h2><p><code>{}</code> ({kind})</p>", escape(&report.command)));
     put(
         page,
         format_args!(
@@ -74,44 +83,71 @@ fn failures(page: &mut String, report: &Report) {
 
 fn targets(page: &mut String, report: &Report) {
     page.push_str(
-        "<h2>Targets</h2><div class=\"wide\"><table><tr><th>#<th>job<th>best peer<th>target<th>figure<th>measured<th>verdict</tr>",
+        "<h2>Targets</h2><div class=\"wide\"><table><tr><th>figure<th class=\"n\">rillcast<th>beside\
+         <th class=\"n\">ratio<th class=\"n\">bound<th>binds<th class=\"n\">bound here<th>here</tr>",
     );
-    for line in &report.targets {
-        let words = line.verdict.words();
-        let [job, peer, asked, about, measured] =
-            [&line.job, &line.peer, &line.asked, &line.about, &line.measured].map(|text| escape(text));
-        put(
-            page,
-            format_args!(
-                "<tr><td>{}<td>{job}<td>{peer}<td>{asked}<td>{about}<td>{measured}<td class=\"{}\">{words}</tr>",
-                line.id,
-                words.replace(' ', "")
-            ),
-        );
+    let mut last = String::new();
+    for line in report.judged() {
+        if line.id != last {
+            put(
+                page,
+                format_args!(
+                    "<tr class=\"job\"><td colspan=\"8\">{}: {} <span class=\"dim\">({}; best peer: {})</span></tr>",
+                    line.id,
+                    escape(&line.job),
+                    escape(&line.asked),
+                    escape(&line.peer)
+                ),
+            );
+            last.clone_from(&line.id);
+        }
+        target(page, line);
     }
     page.push_str("</table></div>");
+    if let Some(words) = text::scale(report) {
+        put(page, format_args!("<p class=\"dim\">{}</p>", escape(&words)));
+    }
+    let waiting = report.waiting();
+    if !waiting.is_empty() {
+        put(page, format_args!("<p class=\"dim\">Not yet measurable: {}.</p>", escape(&waiting.join(", "))));
+    }
+}
+
+fn target(page: &mut String, line: &Judged) {
+    let [_, about, ours, beside, ratio, bound, binds, bound_here, here] =
+        text::target_row(line).map(|cell| escape(&cell));
+    let class = match line.verdict {
+        Verdict::Met => "met",
+        Verdict::NotMet => "notmet",
+        Verdict::NotYetMeasurable | Verdict::NotRun => "dim",
+    };
+    let class_here = if here == "met" { "met" } else { "notmet" };
+    put(
+        page,
+        format_args!(
+            "<tr><td>{about}<td class=\"n\">{ours}<td>{beside}<td class=\"n\">{ratio}<td class=\"n\">{bound}\
+             <td class=\"{class}\">{binds}<td class=\"n dim\">{bound_here}<td class=\"{class_here}\">{here}</tr>"
+        ),
+    );
 }
 
 fn plots(page: &mut String, report: &Report) {
     if report.paired.is_empty() {
         return;
     }
-    let key = "<p class=\"key\"><b class=\"nginx\">grey: nginx static</b>, <b class=\"ours\">green: rillcast</b></p>";
-    put(page, format_args!("<h2>CPU of the server</h2>{key}"));
+    put(page, format_args!("<h2>CPU of the server</h2>{KEY}"));
     let (large, small): (Vec<&Paired>, Vec<&Paired>) =
         report.paired.iter().partition(|paired| paired.body_bytes_mean >= PER_GB_FROM_BYTES);
-    let row = |paired: &&Paired, per_gb: bool| {
-        let pick = |run: &crate::scenario::Measured| {
-            if per_gb { run.cpu_s_per_gb } else { run.cpu_us_per_request }
-        };
-        Bars {
-            name: paired.key.clone(),
-            nginx: paired.median(|pair| pick(&pair.nginx)),
-            ours: paired.median(|pair| pick(&pair.ours)),
-        }
+    let row = |paired: &&Paired, pick: fn(&Measured) -> f64| {
+        let mut values = vec![
+            ("peer", paired.median(|pair| pick(&pair.peer))),
+            ("ours", paired.median(|pair| pick(&pair.ours))),
+        ];
+        values.extend(paired.vod_median(pick).map(|value| ("vod", value)));
+        Bars { name: paired.key.clone(), values }
     };
-    let large: Vec<Bars> = large.iter().map(|paired| row(paired, true)).collect();
-    let small: Vec<Bars> = small.iter().map(|paired| row(paired, false)).collect();
+    let large: Vec<Bars> = large.iter().map(|paired| row(paired, |run| run.cpu_s_per_gb)).collect();
+    let small: Vec<Bars> = small.iter().map(|paired| row(paired, |run| run.cpu_us_per_request)).collect();
     for (rows, caption, unit, digits) in
         [(large, "CPU seconds per GB", "s/GB", 3), (small, "CPU microseconds per request", "us", 1)]
     {
@@ -120,11 +156,17 @@ fn plots(page: &mut String, report: &Report) {
             put(page, format_args!("<figure><figcaption>{caption}</figcaption>{bars}</figure>"));
         }
     }
-    put(page, format_args!("<h2>Time to the last byte</h2>{key}<div class=\"plots\">"));
+    put(page, format_args!("<h2>Time to the last byte</h2>{KEY}<div class=\"plots\">"));
     for paired in &report.paired {
         // The last pair: the warmest.
-        if let Some(pair) = paired.pairs.last() {
-            let plot = svg::distribution(&pair.nginx.latency_ms, &pair.ours.latency_ms);
+        let Some(pair) = paired.pairs.last() else { continue };
+        let mut lines = vec![
+            Line { class: "peer", points: &pair.peer.latency_ms },
+            Line { class: "ours", points: &pair.ours.latency_ms },
+        ];
+        lines.extend(paired.vod.last().map(|run| Line { class: "vod", points: &run.latency_ms }));
+        let plot = svg::distribution(&lines);
+        if !plot.is_empty() {
             put(
                 page,
                 format_args!("<figure><figcaption>{}</figcaption>{plot}</figure>", escape(&paired.key)),
@@ -134,60 +176,7 @@ fn plots(page: &mut String, report: &Report) {
     page.push_str("</div>");
 }
 
-fn figures(page: &mut String, report: &Report) {
-    page.push_str(
-        "<h2>Figures</h2><p>Every run; nginx and rillcast in turn, the ratio of each pair of CPU seconds per GB.</p>\
-         <div class=\"wide\"><table><tr><th>scenario<th>server<th class=\"n\">req/s<th class=\"n\">MB/s\
-         <th class=\"n\">p50 ms<th class=\"n\">p99 ms<th class=\"n\">first byte p50 / p99 ms<th class=\"n\">CPU s/GB\
-         <th class=\"n\">CPU us/req<th class=\"n\">server busy<th class=\"n\">client busy<th class=\"n\">RSS MB<th class=\"n\">ratio</tr>",
-    );
-    for paired in &report.paired {
-        put(
-            page,
-            format_args!(
-                "<tr><th colspan=\"13\">{}: {}, {} URLs of {} bytes on average, {} connections</tr>",
-                escape(&paired.key),
-                escape(&paired.title),
-                paired.urls,
-                paired.body_bytes_mean,
-                paired.connections
-            ),
-        );
-        for pair in &paired.pairs {
-            for (server, run, ratio) in [
-                ("nginx", &pair.nginx, String::new()),
-                ("rillcast", &pair.ours, format!("{:.2}", pair.ratio)),
-            ] {
-                put(
-                    page,
-                    format_args!(
-                        "<tr><td><td>{server}<td class=\"n\">{:.0}<td class=\"n\">{:.0}<td class=\"n\">{:.2}<td class=\"n\">{:.2}\
-                         <td class=\"n\">{:.2} / {:.2}<td class=\"n\">{:.4}<td class=\"n\">{:.1}<td class=\"n\">{:.0} %\
-                         <td class=\"n\">{:.0} %<td class=\"n\">{:.1}<td class=\"n\">{ratio}</tr>",
-                        run.requests_per_s,
-                        run.mb_per_s,
-                        run.latency_at(0.5),
-                        run.latency_at(0.99),
-                        run.first_byte_p50_ms,
-                        run.first_byte_p99_ms,
-                        run.cpu_s_per_gb,
-                        run.cpu_us_per_request,
-                        run.server_busy * 100.0,
-                        run.client_busy * 100.0,
-                        run.resident_mb
-                    ),
-                );
-            }
-        }
-    }
-    page.push_str("</table></div>");
-    for cold in &report.cold {
-        let each: Vec<String> = cold.last_byte_ms.iter().map(|ms| format!("{ms:.2}")).collect();
-        let (key, title) = (escape(&cold.key), escape(&cold.title));
-        put(page, format_args!("<p>{key}: {title}: {} ms</p>", each.join(", ")));
-    }
-}
-
-fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
+/// Appends to a page.
+pub(super) fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).expect("writing to a string");
 }

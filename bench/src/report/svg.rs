@@ -1,8 +1,8 @@
-//! Two kinds of plots as inline SVG: bars in pairs, and lines over quantiles.
+//! Two kinds of plots as inline SVG: bars in groups, and lines over quantiles.
 
 use std::fmt::Write;
 
-/// Height of one bar and of the space below a pair.
+/// Height of one bar and of the space below a group.
 const BAR: f64 = 14.0;
 /// Where bars begin: room for their names.
 const BARS_LEFT: f64 = 170.0;
@@ -13,44 +13,56 @@ const PLOT: (f64, f64) = (300.0, 160.0);
 /// Room around it for numbers.
 const MARGIN: (f64, f64) = (52.0, 24.0);
 
-/// One name with the yardstick's value and ours.
+/// One name with a bar for each value.
 #[derive(Debug)]
 pub(super) struct Bars {
     /// What is compared.
     pub(super) name: String,
-    /// nginx's value.
-    pub(super) nginx: f64,
-    /// Our value.
-    pub(super) ours: f64,
+    /// The class that colours it, and the value.
+    pub(super) values: Vec<(&'static str, f64)>,
 }
 
-/// Pairs of bars on one scale; values are written with `digits` decimals and `unit`.
+/// A distribution: shares of the answers and milliseconds.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    /// The class that colours it.
+    pub(super) class: &'static str,
+    pub(super) points: &'a [(f64, f64)],
+}
+
+/// Groups of bars on one scale; values are written with `digits` decimals and `unit`.
 pub(super) fn bars(rows: &[Bars], unit: &str, digits: usize) -> String {
-    let longest = rows.iter().flat_map(|row| [row.nginx, row.ours]).fold(f64::MIN_POSITIVE, f64::max);
-    let height = rows.len() as f64 * BAR * 3.0;
+    let values = || rows.iter().flat_map(|row| row.values.iter().map(|(_, value)| *value));
+    let longest = values().fold(f64::MIN_POSITIVE, f64::max);
+    // Each group is followed by the space of a bar.
+    let height = (values().count() + rows.len()) as f64 * BAR;
     let width = BARS_LEFT + BARS_WIDTH + 120.0;
     let mut svg = format!("<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" role=\"img\">");
-    for (index, row) in rows.iter().enumerate() {
-        let top = index as f64 * BAR * 3.0;
-        text(&mut svg, (BARS_LEFT - 8.0, top + BAR * 1.3), "end", &row.name);
-        for (offset, class, value) in [(0.0, "nginx", row.nginx), (BAR, "ours", row.ours)] {
-            let (y, length) = (top + offset, value.max(0.0) / longest * BARS_WIDTH);
+    let mut top = 0.0;
+    for row in rows {
+        let middle = top + row.values.len() as f64 * BAR / 2.0 + 3.0;
+        text(&mut svg, (BARS_LEFT - 8.0, middle), "end", &row.name);
+        for (class, value) in &row.values {
+            let length = value.max(0.0) / longest * BARS_WIDTH;
             let bar = BAR - 2.0;
             write!(
                 svg,
-                "<rect class=\"{class}\" x=\"{BARS_LEFT}\" y=\"{y}\" width=\"{length:.1}\" height=\"{bar}\"/>"
+                "<rect class=\"{class}\" x=\"{BARS_LEFT}\" y=\"{top}\" width=\"{length:.1}\" height=\"{bar}\"/>"
             )
             .expect("writing to a string");
             let label = format!("{value:.digits$} {unit}");
-            text(&mut svg, (BARS_LEFT + length + 6.0, y + BAR - 4.0), "start", &label);
+            text(&mut svg, (BARS_LEFT + length + 6.0, top + BAR - 4.0), "start", &label);
+            top += BAR;
         }
+        top += BAR;
     }
     svg + "</svg>"
 }
 
-/// Two distributions: milliseconds (logarithmic, upwards) over the share of answers (rightwards).
-pub(super) fn distribution(nginx: &[(f64, f64)], ours: &[(f64, f64)]) -> String {
-    let positive = || nginx.iter().chain(ours).map(|(_, ms)| *ms).filter(|ms| *ms > 0.0);
+/// Distributions: milliseconds (logarithmic, upwards) over the share of answers (rightwards). Nothing when
+/// none has a point.
+pub(super) fn distribution(lines: &[Line<'_>]) -> String {
+    let positive = || lines.iter().flat_map(|line| line.points).map(|(_, ms)| *ms).filter(|ms| *ms > 0.0);
     let low = positive().fold(f64::INFINITY, f64::min);
     let high = positive().fold(0.0, f64::max);
     if high <= 0.0 {
@@ -77,7 +89,7 @@ pub(super) fn distribution(nginx: &[(f64, f64)], ours: &[(f64, f64)]) -> String 
         grid(&mut svg, (x(share), MARGIN.1), (x(share), MARGIN.1 + PLOT.1));
         text(&mut svg, (x(share), height - 6.0), "middle", &format!("{:.0} %", share * 100.0));
     }
-    for (class, points) in [("nginx", nginx), ("ours", ours)] {
+    for Line { class, points } in lines {
         let points: Vec<String> =
             points.iter().map(|(share, ms)| format!("{:.1},{:.1}", x(*share), y(*ms))).collect();
         write!(svg, "<polyline class=\"{class}\" points=\"{}\"/>", points.join(" "))
@@ -107,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_longest_bar_fills_the_width_and_others_are_in_proportion() {
-        let rows = [Bars { name: "a<b".into(), nginx: 1.0, ours: 2.0 }];
+        let rows = [Bars { name: "a<b".into(), values: vec![("peer", 1.0), ("ours", 2.0)] }];
         let svg = bars(&rows, "us", 1);
         assert!(svg.contains("width=\"420.0\"") && svg.contains("width=\"210.0\""), "{svg}");
         assert!(svg.contains("a&lt;b") && svg.contains("2.0 us"));
@@ -116,9 +128,12 @@ mod tests {
 
     #[test]
     fn a_distribution_spans_whole_decades() {
-        let svg = distribution(&[(0.0, 0.2), (1.0, 20.0)], &[(0.0, 1.0), (1.0, 100.0)]);
+        let svg = distribution(&[
+            Line { class: "peer", points: &[(0.0, 0.2), (1.0, 20.0)] },
+            Line { class: "ours", points: &[(0.0, 1.0), (1.0, 100.0)] },
+        ]);
         assert!(svg.contains("0.1 ms") && svg.contains("100 ms") && !svg.contains("1000 ms"), "{svg}");
         assert_eq!(svg.matches("<polyline").count(), 2);
-        assert_eq!(distribution(&[(0.0, 0.0)], &[]), "");
+        assert_eq!(distribution(&[Line { class: "ours", points: &[(0.0, 0.0)] }]), "");
     }
 }

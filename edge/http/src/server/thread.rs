@@ -1,7 +1,6 @@
 //! The thread of one core, with a runtime of its own.
 
 use std::{
-    cell::RefCell,
     io,
     rc::Rc,
     sync::Arc,
@@ -9,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use rillcast_sys::zero_copy::Courier;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
@@ -93,7 +91,6 @@ impl<H: Handler> Core<H> {
         certificates: Vec<Arc<Certificate>>,
         drain: DrainWatch,
     ) -> CoreReport {
-        let courier = self.tokens.clone().map(|tokens| Rc::new(RefCell::new(Courier::new(tokens))));
         let core = Rc::new(self);
         let mut reloads = JoinSet::new();
         for certificate in certificates {
@@ -101,7 +98,7 @@ impl<H: Handler> Core<H> {
         }
         let mut acceptors = JoinSet::new();
         for (listener, rules) in listeners {
-            let acceptor = Acceptor::new(listener, rules, Rc::clone(&core), courier.clone(), drain.clone());
+            let acceptor = Acceptor::new(listener, rules, Rc::clone(&core), drain.clone());
             acceptors.spawn_local(acceptor.run());
         }
         let mut total = CoreReport::default();

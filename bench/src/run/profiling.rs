@@ -1,0 +1,29 @@
+//! The optional section: system calls and functions of O1, O2, O4 and O5, ours beside nginx's.
+
+use super::Stage;
+use super::plain::{self, nginx_side, our_side};
+use crate::profile::{self, Job, Profile};
+use crate::progress::Progress;
+use crate::scenario::requests;
+use crate::server::Setup;
+
+/// Looks at every job.
+pub(super) fn measure(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Result<Profile> {
+    let rig = stage.rig;
+    let ours = rig.server(&Setup::plain(stage.media.folder()))?;
+    let mut found = Profile::default();
+    for (key, pieces, large) in plain::profiled(stage) {
+        let address = if large { stage.nginx.large } else { stage.nginx.small };
+        let sides = [nginx_side(stage.nginx, address, requests(&pieces)), our_side(&ours, requests(&pieces))];
+        let mut served = Vec::new();
+        for side in &sides {
+            progress.tell(&format!("profile: {key}, {}", side.name));
+            served.push(profile::look(key, side, rig.pace, rig.cores, &rig.scratch, &mut found.notes));
+            progress.spent(rig.pace.run_time() * 2);
+        }
+        if let (Some(ours), Some(peer)) = (served.pop(), served.pop()) {
+            found.jobs.push(Job { key: key.to_owned(), peer, ours });
+        }
+    }
+    Ok(found)
+}
