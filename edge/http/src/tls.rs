@@ -3,6 +3,8 @@
 //! A new certificate counts for new connections only. Files that cannot be read or do not fit together leave the
 //! old certificate in place: a botched renewal must not take the server down before the old one expires.
 
+mod sealing;
+
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -171,7 +173,7 @@ pub(crate) fn report_kernel_tls(gauge: &IntGauge) {
 /// The settings of a listener. TLS 1.2 and 1.3; the client's order of ciphers counts, because only a client knows
 /// whether its machine has AES in hardware.
 fn settings(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut settings = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut settings = ServerConfig::builder_with_provider(sealing::provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(TlsError::Settings)?
         .with_no_client_auth()

@@ -11,7 +11,7 @@ use std::{
 use rillcast_http::{Listener, TlsFiles};
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, SupportedProtocolVersion,
-    pki_types::CertificateDer,
+    crypto::CryptoProvider, pki_types::CertificateDer,
 };
 
 use crate::{
@@ -44,8 +44,16 @@ fn client_config_for(
     for certificate in trusted {
         roots.add(certificate.clone()).unwrap();
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    config_with(rustls::crypto::aws_lc_rs::default_provider(), roots, alpn, versions)
+}
+
+fn config_with(
+    provider: CryptoProvider,
+    roots: RootCertStore,
+    alpn: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
@@ -59,7 +67,13 @@ pub(crate) fn connect(
     address: SocketAddr,
     trusted: &CertificateDer<'static>,
 ) -> Result<Client<StreamOwned<ClientConnection, TcpStream>>, rustls::Error> {
-    let config = client_config(trusted.clone(), &["http/1.1"]);
+    connect_with(address, client_config(trusted.clone(), &["http/1.1"]))
+}
+
+fn connect_with(
+    address: SocketAddr,
+    config: ClientConfig,
+) -> Result<Client<StreamOwned<ClientConnection, TcpStream>>, rustls::Error> {
     let name = "localhost".try_into().unwrap();
     let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -124,6 +138,37 @@ fn a_client_resumes_on_any_core_and_address() {
             cores.insert(core);
         }
         assert_eq!(cores.len(), 2, "the test needs both cores: {cores:?}");
+    }
+}
+
+/// Each cipher has its own way from plaintext to record; the ranges make records begin anywhere.
+#[test]
+fn every_cipher_carries_the_same_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (files, certificate) = renew(directory.path());
+    let bytes = media(3_000_000);
+    let rig = Rig::with_file(Some(write_file(directory.path(), &bytes)), |config| {
+        config.listeners = vec![Listener::tls(config.listeners[0].address, files)];
+    });
+    let suites = rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES;
+    assert!(suites.len() >= 9);
+    for suite in suites {
+        let provider =
+            CryptoProvider { cipher_suites: vec![*suite], ..rustls::crypto::aws_lc_rs::default_provider() };
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let config = config_with(provider, roots, &["http/1.1"], &[suite.version()]);
+        // The certificate's key decides about the ciphers of TLS 1.2: those of RSA do not fit it.
+        let Ok(mut client) = connect_with(rig.address(), config) else {
+            assert!(format!("{:?}", suite.suite()).contains("RSA"), "{suite:?}");
+            continue;
+        };
+        for (field, range) in [("0-", 0..3_000_000), ("16383-49153", 16_383..49_154), ("7-7", 7..8)] {
+            for target in ["/file", "/hot", "/hot", "/hot"] {
+                let answer = client.get(target, &[&format!("Range: bytes={field}")]);
+                assert!(answer.body == bytes[range.clone()], "{suite:?} {target} {field}");
+            }
+        }
     }
 }
 
