@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use rillcast_http::{
-    AllowedOrigins, ClientHeader, CompressionLimits, Cors, HotSetLimits, Limits, Listener, Network,
+    AllowedOrigins, ClientHeader, CompressionLimits, Cors, Delivery, HotSetLimits, Limits, Listener, Network,
     NetworkError, Networks, ServerConfig, TlsFiles, TrustedProxies,
 };
 use rillcast_origin::vod::assets::AssetLimits;
@@ -133,7 +133,11 @@ impl Config {
         Ok(Self {
             metrics_from: networks("ops.metrics_from", &raw.ops.metrics_from)?,
             drain: Duration::from_secs(raw.ops.drain_s),
-            server: ServerConfig { hot_set: hot_set(&raw.delivery), ..server(&raw.http)? },
+            server: ServerConfig {
+                delivery: delivery(&raw.delivery),
+                hot_set: hot_set(&raw.delivery),
+                ..server(&raw.http)?
+            },
             index: index::check(&raw.origin),
             media: raw.origin.media,
             assets,
@@ -210,6 +214,10 @@ fn cors(origins: &[String]) -> Result<Cors, ConfigError> {
         .iter()
         .map(|origin| check(origin).ok_or_else(|| ConfigError::Origin { origin: origin.clone() }));
     Ok(Cors { origins: AllowedOrigins::List(checked.collect::<Result<_, _>>()?), ..Cors::default() })
+}
+
+fn delivery(of: &RawDelivery) -> Delivery {
+    Delivery { zero_copy: of.zero_copy, tokens_per_core: of.tokens_per_core, ..Delivery::default() }
 }
 
 fn hot_set(of: &RawDelivery) -> HotSetLimits {

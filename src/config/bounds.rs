@@ -19,7 +19,12 @@ type Bound = (&'static str, u64, RangeInclusive<u64>);
 /// [`ConfigError::OutOfBounds`] with the first key that is wrong.
 pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
     let of = &raw.origin;
-    let roles: [Bound; 6] = [
+    let roles: [Bound; 7] = [
+        (
+            "delivery.tokens_per_core",
+            u64::try_from(raw.delivery.tokens_per_core).unwrap_or(u64::MAX),
+            0..=MIB,
+        ),
         ("delivery.hot_set_mib", raw.delivery.hot_set_mib, 0..=MIB),
         ("origin.asset_memory_mib", of.asset_memory_mib, 1..=MIB),
         ("origin.open_assets", of.open_assets, 1..=1_000_000),

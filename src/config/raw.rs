@@ -89,6 +89,8 @@ pub(super) struct RawCompression {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDelivery {
+    pub(super) zero_copy: bool,
+    pub(super) tokens_per_core: usize,
     pub(super) hot_set_mib: u64,
 }
 
@@ -190,7 +192,12 @@ impl Default for RawCompression {
 
 impl Default for RawDelivery {
     fn default() -> Self {
-        Self { hot_set_mib: rillcast_http::HotSetLimits::default().memory_bytes >> 20 }
+        let of = rillcast_http::Delivery::default();
+        Self {
+            zero_copy: of.zero_copy,
+            tokens_per_core: of.tokens_per_core,
+            hot_set_mib: rillcast_http::HotSetLimits::default().memory_bytes >> 20,
+        }
     }
 }
 

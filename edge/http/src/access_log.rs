@@ -83,6 +83,16 @@ impl Exchange {
         self.activity.frame_sent((self.observer.monotonic)());
     }
 
+    /// Of what was handed to the transport, `len` bytes will not be sent.
+    pub(crate) fn unsent(&self, len: u64) {
+        self.sent.set(self.sent.get().saturating_sub(len));
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Instant {
+        (self.observer.monotonic)()
+    }
+
     pub(crate) fn spilled_to_disk(&self) {
         self.observer.metrics.disk_reads.inc();
     }

@@ -1,7 +1,7 @@
 //! Where the bytes of a body lie before anyone has read them.
 //!
 //! A [`BodySource`] is bytes in memory or an extent of an open file. It stays symbolic until the sender knows the
-//! transport: over plain HTTP/1.1 an extent may one day leave by `sendfile`, over TLS or HTTP/2 it is read into
+//! transport: over plain HTTP/1.1 an extent in the page cache leaves by `sendfile`, over TLS or HTTP/2 it is read into
 //! pooled buffers, or a slab that already holds its bytes takes its place.
 //!
 //! Invariants: an extent never reaches past the length its file had when it was opened; a file that was replaced
@@ -10,14 +10,17 @@
 use std::{
     fs::{File, Metadata},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
-use rillcast_sys::slab::SlabRange;
+use rillcast_sys::{residency::Residency, slab::SlabRange, token::Source};
 
 /// One piece of a body, not yet read.
 #[derive(Debug, Clone)]
@@ -157,6 +160,7 @@ impl FileExtent {
 pub struct SourceFile {
     file: File,
     identity: FileIdentity,
+    residency: Residency,
 }
 
 impl SourceFile {
@@ -177,7 +181,7 @@ impl SourceFile {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(Self { identity: FileIdentity::of(&metadata), file })
+        Ok(Self { identity: FileIdentity::of(&metadata), file, residency: Residency::default() })
     }
 
     /// Length in bytes when it was opened.
@@ -209,6 +213,23 @@ impl SourceFile {
     /// The open file.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// How many of the `len` bytes from `offset` on are in memory, up to the first that is not. A good guess.
+    pub(crate) fn resident_len(&self, offset: u64, len: u64, now: Instant) -> u64 {
+        self.residency.resident_len(self.file.as_fd(), self.len(), offset, len, now)
+    }
+}
+
+impl AsFd for SourceFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl Source for SourceFile {
+    fn is_unchanged(&self) -> io::Result<bool> {
+        Self::is_unchanged(self)
     }
 }
 

@@ -85,10 +85,10 @@ pub(crate) struct PooledBuffer {
 }
 
 impl PooledBuffer {
-    /// The first `len` bytes, or all, to read into.
-    pub(crate) fn room(&mut self, len: u64) -> &mut [u8] {
-        let len = usize::try_from(len).unwrap_or(usize::MAX).min(self.bytes.len());
-        self.bytes.get_mut(..len).expect("the length was just limited")
+    /// At most `len` bytes behind the first `filled`, to read into; none when it is full.
+    pub(crate) fn room_from(&mut self, filled: usize, len: u64) -> &mut [u8] {
+        let end = filled.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(self.bytes.len());
+        self.bytes.get_mut(filled..end).unwrap_or_default()
     }
 
     /// The first `filled` bytes, without a copy.

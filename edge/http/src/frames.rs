@@ -1,35 +1,41 @@
-//! A body on its way out: one frame after the other, each read only when the transport asks for it.
+//! A body on its way out: one frame after the other, each made only when the transport asks for it.
 //!
-//! Bytes in memory go as they are. A file extent is read into a pooled buffer: inline when the page cache has it
-//! (`preadv2` with `RWF_NOWAIT`), else on a blocking thread, so that no disk ever stops a core. After each read,
-//! `fstat` says whether the file still is what it was when it was opened: if not, the connection breaks, because a
-//! client that got wrong bytes under a right length would never know.
+//! ```text
+//!  Mem, Slab ────────────────────────────────────── as it is ───────────────┐
+//!  File… ─┬─ plain HTTP/1.1, large, in memory ───── an address token ────────┼─▶ frame
+//!         ├─ small, or TLS, or HTTP/2, in memory ── gathered into a buffer ──┤
+//!         └─ not in memory ──────────────────────── read away from the core ─┘
+//! ```
+//!
+//! No disk ever stops a core, and bytes of a file that was changed in place are never sent under the name of the old
+//! ones: the connection breaks.
 //!
 //! Invariant: the frames add up to the length that was promised, or the stream ends with an error.
 
+mod cold;
+mod pooled;
+mod sources;
+mod zero_copy;
+
 use std::{
     io,
-    os::unix::fs::FileExt as _,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use rustix::io::{Errno, ReadWriteFlags};
-use tokio::task::JoinHandle;
+use rillcast_sys::zero_copy::SendError;
 
+use self::{cold::ColdRead, pooled::Gathered, sources::Sources, zero_copy::Advice};
 use crate::{
-    access_log::Exchange,
-    body::{Body, IntoSources},
-    body_source::{BodySource, FileExtent, SourceFile},
-    buffer_pool::{BufferShare, PooledBuffer},
+    access_log::Exchange, body::Body, body_source::BodySource, buffer_pool::BufferShare,
+    socket::zero_copy::Outlet,
 };
 
 /// Longest frame cut from bytes in memory on HTTP/2, in bytes. There the flow of one stream is only seen between
 /// frames; on HTTP/1 one frame of any length leaves fastest.
-const HTTP2_MEMORY_FRAME_BYTES: u64 = 64 * 1024;
+const HTTP2_MEMORY_FRAME_BYTES: usize = 64 * 1024;
 
 /// Why a body ended early; the connection (HTTP/1) or the stream (HTTP/2) breaks.
 #[derive(Debug, thiserror::Error)]
@@ -61,147 +67,109 @@ impl FrameError {
     }
 }
 
+impl From<SendError> for FrameError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Changed => Self::Changed,
+            SendError::Truncated { offset, missing } => Self::Truncated { offset, missing },
+            SendError::NoToken => Self::Read(io::Error::other(error)),
+            SendError::Io(error) => Self::Read(error),
+        }
+    }
+}
+
+/// What carries the bodies of one connection.
+#[derive(Clone)]
+pub(crate) struct Carrier {
+    /// Where file bytes are read into.
+    pub(crate) buffers: BufferShare,
+    pub(crate) is_http2: bool,
+    /// Makes tokens where they may be sent: on plain HTTP/1.1.
+    pub(crate) outlet: Option<Outlet>,
+    /// Bytes the transport keeps back without being flushed: as good as sent.
+    pub(crate) backlog_bytes: usize,
+}
+
 /// The body of a response, being sent. Belongs to one connection on one core.
 pub(crate) struct Frames {
-    sources: IntoSources,
-    /// What is left of the source being sent; never empty.
-    current: Option<BodySource>,
+    sources: Sources,
     /// Bytes left, of all sources.
     left: u64,
-    buffers: BufferShare,
-    memory_frame_bytes: u64,
-    /// A read on a blocking thread, when the page cache did not have the bytes.
-    disk: Option<JoinHandle<(PooledBuffer, io::Result<usize>)>>,
+    /// Of those, bytes to be read before a token is thought of again.
+    read_first: u64,
+    carrier: Carrier,
+    /// A read under way, when the page cache did not have the bytes.
+    cold: Option<ColdRead>,
     exchange: Exchange,
 }
 
 impl Frames {
-    /// `body` as frames; `exchange` is told of each and ends with the last.
-    pub(crate) fn new(body: Body, is_http2: bool, buffers: BufferShare, exchange: Exchange) -> Self {
+    /// `body` as frames; `exchange` is told of each and ends when the last is sent.
+    pub(crate) fn new(body: Body, carrier: Carrier, exchange: Exchange) -> Self {
         exchange.begin_body(body.len());
         Self {
             left: body.len(),
-            sources: body.into_sources(),
-            current: None,
-            buffers,
-            memory_frame_bytes: if is_http2 { HTTP2_MEMORY_FRAME_BYTES } else { u64::MAX },
-            disk: None,
+            read_first: 0,
+            sources: Sources::new(body.into_sources()),
+            carrier,
+            cold: None,
             exchange,
         }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FrameError>>> {
-        if self.current.is_none() {
-            self.current = self.sources.next().map(into_memory);
-        }
-        match &self.current {
-            None => Poll::Ready(None),
-            Some(BodySource::Mem(_) | BodySource::Slab(_)) => Poll::Ready(self.next_of_memory().map(Ok)),
-            Some(BodySource::File(extent)) => {
-                let extent = extent.clone();
-                self.poll_file(&extent, cx).map(Some)
+        loop {
+            if let Some(cold) = &mut self.cold {
+                let read = ready!(cold.poll(&mut self.sources, cx));
+                self.cold = None;
+                return Poll::Ready(Some(read));
             }
-        }
-    }
-
-    /// Takes one frame from the bytes in memory that are the current source.
-    fn next_of_memory(&mut self) -> Option<Bytes> {
-        let source = self.current.take()?;
-        let len = source.len();
-        let cut = len.min(self.memory_frame_bytes);
-        if cut < len {
-            self.current = Some(source.cut(cut, len));
-        }
-        match source.cut(0, cut) {
-            BodySource::Mem(bytes) => Some(bytes),
-            BodySource::File(_) | BodySource::Slab(_) => None,
-        }
-    }
-
-    fn poll_file(&mut self, extent: &FileExtent, cx: &mut Context<'_>) -> Poll<Result<Bytes, FrameError>> {
-        let mut read = match self.disk.take() {
-            Some(read) => read,
-            None => {
-                let mut buffer = self.buffers.take();
-                match read_cached(extent.file(), buffer.room(extent.len()), extent.offset()) {
-                    Ok(Some(read)) => return Poll::Ready(self.finish_read(extent, buffer, Ok(read))),
-                    Err(error) => return Poll::Ready(self.finish_read(extent, buffer, Err(error))),
-                    Ok(None) => self.ask_disk(extent, buffer),
+            match self.sources.next() {
+                None => return Poll::Ready(None),
+                Some(BodySource::Mem(bytes)) => return Poll::Ready(Some(Ok(self.cut_memory(bytes)))),
+                Some(BodySource::Slab(range)) => {
+                    self.sources.give_back(Bytes::from_owner(range));
+                    continue;
                 }
+                Some(extent @ BodySource::File(_)) => self.sources.give_back(extent),
             }
-        };
-        let Poll::Ready(joined) = Pin::new(&mut read).poll(cx) else {
-            self.disk = Some(read);
-            return Poll::Pending;
-        };
-        let (buffer, result) = joined.map_err(|error| FrameError::Read(io::Error::other(error)))?;
-        Poll::Ready(self.finish_read(extent, buffer, result))
-    }
-
-    /// Reads on a blocking thread.
-    fn ask_disk(
-        &self,
-        extent: &FileExtent,
-        mut buffer: PooledBuffer,
-    ) -> JoinHandle<(PooledBuffer, io::Result<usize>)> {
-        self.exchange.spilled_to_disk();
-        let (file, offset, len) = (Arc::clone(extent.file()), extent.offset(), extent.len());
-        tokio::task::spawn_blocking(move || {
-            let result = read_blocking(&file, buffer.room(len), offset);
-            (buffer, result)
-        })
-    }
-
-    /// Checks what was read and moves past it.
-    fn finish_read(
-        &mut self,
-        extent: &FileExtent,
-        buffer: PooledBuffer,
-        result: io::Result<usize>,
-    ) -> Result<Bytes, FrameError> {
-        let read = result.map_err(FrameError::Read)?;
-        if read == 0 {
-            return Err(FrameError::Truncated { offset: extent.offset(), missing: extent.len() });
+            if let Some(token) = self.next_token() {
+                return Poll::Ready(Some(Ok(token)));
+            }
+            match pooled::gather(&mut self.sources, self.carrier.buffers.take()) {
+                Ok(Gathered::Frame(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Ok(Gathered::Cold(read)) => {
+                    self.exchange.spilled_to_disk();
+                    self.cold = Some(read);
+                }
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
         }
-        if !extent.file().is_unchanged().map_err(FrameError::Read)? {
-            return Err(FrameError::Changed);
+    }
+
+    /// One frame of bytes in memory; what is beyond it waits.
+    fn cut_memory(&mut self, mut bytes: Bytes) -> Bytes {
+        if self.carrier.is_http2 && bytes.len() > HTTP2_MEMORY_FRAME_BYTES {
+            self.sources.give_back(bytes.split_off(HTTP2_MEMORY_FRAME_BYTES));
         }
-        let frame = buffer.freeze(read);
-        let taken = u64::try_from(frame.len()).unwrap_or(u64::MAX).min(extent.len());
-        let rest = BodySource::File(extent.clone()).cut(taken, extent.len());
-        self.current = (!rest.is_empty()).then_some(rest);
-        Ok(frame)
+        bytes
     }
-}
 
-/// A slab as the bytes it is.
-fn into_memory(source: BodySource) -> BodySource {
-    match source {
-        BodySource::Slab(range) => BodySource::Mem(Bytes::from_owner(range)),
-        source => source,
-    }
-}
-
-/// Reads without waiting for a disk; `None` when that is not possible here or now.
-fn read_cached(file: &SourceFile, room: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-    let room = &mut [io::IoSliceMut::new(room)];
-    loop {
-        return match rustix::io::preadv2(file.file(), room, offset, ReadWriteFlags::NOWAIT) {
-            Ok(read) => Ok(Some(read)),
-            Err(Errno::INTR) => continue,
-            // Not cached; or a file system (OPNOTSUPP, INVAL) or kernel (NOSYS) that cannot tell.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => Ok(None),
-            Err(error) => Err(error.into()),
-        };
-    }
-}
-
-fn read_blocking(file: &SourceFile, room: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        match file.file().read_at(room, offset) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+    /// A token for the extents that come next, where tokens can be sent and it is worth it.
+    fn next_token(&mut self) -> Option<Bytes> {
+        let outlet = self.carrier.outlet.as_ref().filter(|_| self.read_first == 0)?;
+        match zero_copy::advise(&mut self.sources, outlet, self.exchange.now()) {
+            Advice::Token(token) => Some(token),
+            Advice::Read(len) => {
+                self.read_first = len;
+                None
+            }
         }
+    }
+
+    /// Bytes handed to the transport as tokens, which it has not sent.
+    fn queued(&self) -> u64 {
+        self.carrier.outlet.as_ref().map_or(0, Outlet::queued)
     }
 }
 
@@ -218,6 +186,7 @@ impl http_body::Body for Frames {
             Some(Ok(bytes)) => {
                 let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 self.left = self.left.saturating_sub(len);
+                self.read_first = self.read_first.saturating_sub(len);
                 self.exchange.sent(len);
                 Some(Ok(Frame::data(bytes)))
             }
@@ -229,11 +198,26 @@ impl http_body::Body for Frames {
         })
     }
 
+    /// Not before the tokens are sent: the exchange ends, and is logged, with what became of them.
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left == 0 && self.queued() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        let Some(outlet) = &self.carrier.outlet else { return };
+        let queued = outlet.queued();
+        if usize::try_from(queued).is_ok_and(|queued| queued > self.carrier.backlog_bytes) {
+            self.exchange.unsent(queued);
+        }
+        if let Some(error) = outlet.take_failure() {
+            let error = FrameError::from(error);
+            self.exchange.fail(error.reason(), &error);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  socket ─accept─▶ [PROXY header] ─▶ [TLS] ─▶ h1 | h2 ─▶ admission ─▶ Handler ─▶ Reply
 //!                                                                            │
-//!  socket ◀─ frames (pooled reads, hot set) ◀─ head + Body ◀─ respond (conditions, ranges, coding, CORS)
+//!  socket ◀─ frames (tokens, reads, hot set) ◀─ head + Body ◀─ respond (conditions, ranges, coding, CORS)
 //! ```
 //!
 //! A [`Handler`] turns a [`Request`] into a [`Reply`], most often an [`Entity`]: a representation whose [`Body`] is
@@ -23,6 +23,7 @@ pub mod compress;
 pub mod conditional;
 mod connection_count;
 pub mod cors;
+pub mod delivery;
 pub mod entity;
 pub mod entity_tag;
 mod frames;
@@ -50,6 +51,7 @@ pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceF
 pub use client_address::{ClientHeader, TrustedProxies};
 pub use compress::{CompressionLimits, Compressor};
 pub use cors::{AllowedOrigins, Cors};
+pub use delivery::Delivery;
 pub use entity::{Encoding, Entity};
 pub use entity_tag::{EntityTag, EntityTagError};
 pub use frames::FrameError;

@@ -26,6 +26,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use rillcast_sys::token::TokenTable;
 use tokio::sync::oneshot;
 
 use self::{
@@ -35,11 +36,13 @@ use self::{
 };
 use crate::{
     access_log::Observer,
+    body_source::SourceFile,
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
     compress::{CompressionLimits, Compressor},
     connection_count::ConnectionCount,
     cors::Cors,
+    delivery::Delivery,
     handler::Handler,
     hot_set::{HotSet, HotSetLimits},
     limits::Limits,
@@ -63,6 +66,8 @@ pub struct ServerConfig {
     pub compression: CompressionLimits,
     /// What bodies kept in memory may take.
     pub hot_set: HotSetLimits,
+    /// How file bytes leave.
+    pub delivery: Delivery,
     /// Peers that are believed about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
@@ -77,6 +82,7 @@ impl ServerConfig {
             cors: Cors::default(),
             compression: CompressionLimits::default(),
             hot_set: HotSetLimits::default(),
+            delivery: Delivery::default(),
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -128,6 +134,7 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     connections: ConnectionCount,
     pools: Vec<Arc<BufferPool>>,
+    tables: Vec<Arc<TokenTable<SourceFile>>>,
     cores: Vec<RunningCore>,
 }
 
@@ -150,6 +157,7 @@ impl Server {
         metrics: HttpMetrics,
     ) -> Result<Self, StartError> {
         let (by_core, addresses) = bind_all(&config, &metrics)?;
+        let tables = config.delivery.token_tables(config.cores);
         let ServerConfig { limits, cors, compression, hot_set, trusted_proxies, .. } = config;
         let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
         let shared = Arc::new(Shared {
@@ -163,12 +171,14 @@ impl Server {
             time_of_day,
             limits,
         });
-        let mut server = Self { addresses, connections, pools: Vec::new(), cores: Vec::new() };
-        for (number, listeners) in by_core.into_iter().enumerate() {
+        let mut server =
+            Self { addresses, connections, pools: Vec::new(), tables: Vec::new(), cores: Vec::new() };
+        for (number, (listeners, tokens)) in by_core.into_iter().zip(tables).enumerate() {
             let limits = &shared.limits;
             let pool = BufferPool::new(limits.read_buffer_bytes.max(1), limits.read_buffers_idle);
             server.pools.push(Arc::clone(&pool));
-            let core = Core { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool };
+            server.tables.extend(tokens.clone());
+            let core = Core { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool, tokens };
             let (drain, watch) = DrainSignal::new();
             let (thread, report) = core
                 .start(number, listeners, watch)
@@ -191,6 +201,11 @@ impl Server {
     /// Bytes of the file buffers in use now, on all cores: what clients have not yet taken.
     pub fn file_buffer_bytes(&self) -> usize {
         self.pools.iter().map(|pool| pool.outstanding_bytes()).sum()
+    }
+
+    /// Pieces of bodies under way without being read, on all cores.
+    pub fn tokens(&self) -> usize {
+        self.tables.iter().map(|table| table.alive()).sum()
     }
 
     /// Stops accepting, lets what is under way finish, and after `within` cuts what is left.

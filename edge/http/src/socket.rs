@@ -1,6 +1,9 @@
 //! The socket under everything else: gives back what was read too early and tells [`Activity`] what moves.
 //!
-//! Sits below TLS, so that progress is what the kernel took, and below hyper. A later `sendfile` goes here.
+//! Sits below TLS, so that progress is what the kernel took, and below hyper. On plain HTTP/1.1 it is wrapped into a
+//! [`ZeroCopySocket`](zero_copy::ZeroCopySocket), which sends file bytes without reading them.
+
+pub(crate) mod zero_copy;
 
 use std::{
     io,

@@ -2,9 +2,13 @@
 //!
 //! Each block of `unsafe` says why it is sound. Nothing here knows HTTP or media; nothing of ours lies below.
 
+pub mod address_space;
 pub mod buffers;
 pub mod disk;
 pub mod kernel_tls;
 pub mod map;
 pub mod page;
+pub mod residency;
 pub mod slab;
+pub mod token;
+pub mod zero_copy;

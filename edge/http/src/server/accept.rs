@@ -17,7 +17,7 @@ use super::{
     core::Core,
     drain::DrainWatch,
 };
-use crate::handler::Handler;
+use crate::{handler::Handler, socket::zero_copy::CoreCourier};
 
 /// Wait after `accept` failed for want of something that only time brings, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -33,12 +33,19 @@ pub(super) struct Acceptor<H> {
 struct Admission<H> {
     rules: Rc<Rules>,
     core: Rc<Core<H>>,
+    courier: Option<CoreCourier>,
     drain: DrainWatch,
 }
 
 impl<H: Handler> Acceptor<H> {
-    pub(super) fn new(listener: TcpListener, rules: Rules, core: Rc<Core<H>>, drain: DrainWatch) -> Self {
-        let admission = Admission { rules: Rc::new(rules), core, drain: drain.clone() };
+    pub(super) fn new(
+        listener: TcpListener,
+        rules: Rules,
+        core: Rc<Core<H>>,
+        courier: Option<CoreCourier>,
+        drain: DrainWatch,
+    ) -> Self {
+        let admission = Admission { rules: Rc::new(rules), core, courier, drain: drain.clone() };
         Self { listener, admission, drain }
     }
 
@@ -86,6 +93,7 @@ impl<H: Handler> Admission<H> {
         let connection = Connection {
             peer,
             core: Rc::clone(&self.core),
+            courier: self.courier.clone(),
             rules: Rc::clone(&self.rules),
             drain: self.drain.clone(),
             open,

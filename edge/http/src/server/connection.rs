@@ -30,13 +30,16 @@ use crate::{
     activity::{Activity, Verdict},
     buffer_pool::BufferShare,
     connection_count::OpenConnection,
-    frames::Frames,
+    frames::{Carrier, Frames},
     handler::Handler,
     limits::{HEADER_BYTES_FLOOR, Limits},
     listen,
     networks::Networks,
     request::Transport,
-    socket::{FrontError, Socket},
+    socket::{
+        FrontError, Socket,
+        zero_copy::{CoreCourier, Outlet},
+    },
     tls,
 };
 
@@ -56,6 +59,7 @@ pub(super) struct Rules {
 pub(super) struct Connection<H> {
     pub(super) peer: SocketAddr,
     pub(super) core: Rc<Core<H>>,
+    pub(super) courier: Option<CoreCourier>,
     pub(super) rules: Rc<Rules>,
     pub(super) drain: DrainWatch,
     pub(super) open: OpenConnection,
@@ -116,13 +120,12 @@ impl<H: Handler> Connection<H> {
         let socket = Socket::new(stream, Rc::clone(&activity), observer.monotonic);
         match tokio::time::timeout(limits.handshake_time, self.take_front(socket)).await {
             Ok(Ok(Front::Plain { socket, is_http2 })) => {
-                let transport = if is_http2 { Transport::PlainHttp2 } else { Transport::PlainHttp1 };
-                self.speak_http(socket, transport, activity).await;
+                self.speak_plain(socket, is_http2, activity).await;
             }
             Ok(Ok(Front::Tls(stream))) => {
                 let is_http2 = tls::is_http2(stream.get_ref().1);
                 let transport = if is_http2 { Transport::TlsHttp2 } else { Transport::TlsHttp1 };
-                self.speak_http(*stream, transport, activity).await;
+                self.speak_http(*stream, transport, None, activity).await;
             }
             Ok(Err(end)) => {
                 observer.metrics.ended(end.reason());
@@ -162,10 +165,25 @@ impl<H: Handler> Connection<H> {
         Ok(Front::Plain { socket, is_http2 })
     }
 
+    /// HTTP without TLS; tokens for HTTP/1.1 only, whose bodies reach the socket as they are.
+    async fn speak_plain(self, socket: Socket, is_http2: bool, activity: Rc<Activity>) {
+        match &self.courier {
+            Some(courier) if !is_http2 => {
+                let (socket, outlet) = socket.into_zero_copy(courier);
+                self.speak_http(socket, Transport::PlainHttp1, Some(outlet), activity).await;
+            }
+            _ => {
+                let transport = if is_http2 { Transport::PlainHttp2 } else { Transport::PlainHttp1 };
+                self.speak_http(socket, transport, None, activity).await;
+            }
+        }
+    }
+
     async fn speak_http<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         self,
         io: T,
         transport: Transport,
+        outlet: Option<Outlet>,
         activity: Rc<Activity>,
     ) {
         let Self { peer, core, drain, open, .. } = self;
@@ -180,7 +198,12 @@ impl<H: Handler> Connection<H> {
             activity: Rc::clone(&activity),
             observer: Rc::clone(&observer),
             drain: drain.clone(),
-            buffers,
+            carrier: Carrier {
+                buffers,
+                is_http2: transport.is_http2(),
+                outlet,
+                backlog_bytes: http1_buffer_bytes(limits),
+            },
             peer,
             transport,
         });
@@ -310,15 +333,19 @@ where
     }
 }
 
+/// Bytes that hyper reads ahead of a head, and keeps of a body before it writes.
+fn http1_buffer_bytes(limits: &Limits) -> usize {
+    // Our own limit is a little below hyper's, so that its refusal is an answer that a page may read.
+    limits.header_bytes.saturating_add(HEADER_BYTES_FLOOR).max(limits.read_buffer_bytes)
+}
+
 fn http1_settings(limits: &Limits) -> http1::Builder {
     let mut settings = http1::Builder::new();
-    // Our own limit is a little below hyper's, so that its refusal is an answer that a page may read.
-    let buffer_bytes = limits.header_bytes.saturating_add(HEADER_BYTES_FLOOR).max(limits.read_buffer_bytes);
     settings
         .timer(TokioTimer::new())
         // `Activity` tells a slow head from an idle connection; hyper's timer does not.
         .header_read_timeout(None)
-        .max_buf_size(buffer_bytes)
+        .max_buf_size(http1_buffer_bytes(limits))
         // Flattening would copy every body byte once more.
         .writev(true)
         .half_close(false);

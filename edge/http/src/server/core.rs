@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use rillcast_sys::token::TokenTable;
+
 use crate::{
-    access_log::Observer, buffer_pool::BufferPool, client_address::TrustedProxies, compress::Compressor,
-    connection_count::ConnectionCount, cors::Cors, hot_set::HotSet, limits::Limits, request_id::RequestIds,
+    access_log::Observer, body_source::SourceFile, buffer_pool::BufferPool, client_address::TrustedProxies,
+    compress::Compressor, connection_count::ConnectionCount, cors::Cors, hot_set::HotSet, limits::Limits,
+    request_id::RequestIds,
 };
 
 /// What all cores share.
@@ -25,4 +28,6 @@ pub(super) struct Core<H> {
     pub(super) handler: Arc<H>,
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<BufferPool>,
+    /// What address tokens of this core stand for; without, all file bytes are read.
+    pub(super) tokens: Option<Arc<TokenTable<SourceFile>>>,
 }

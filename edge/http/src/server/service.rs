@@ -12,10 +12,9 @@ use crate::{
     activity::Activity,
     admission,
     body::Body,
-    buffer_pool::BufferShare,
     client_address,
     cors::{is_preflight, method_list},
-    frames::Frames,
+    frames::{Carrier, Frames},
     handler::{Handler, READ_METHODS},
     problem::Problem,
     question::Question,
@@ -30,7 +29,7 @@ pub(super) struct Service<H> {
     pub(super) core: Rc<Core<H>>,
     pub(super) activity: Rc<Activity>,
     pub(super) observer: Rc<Observer>,
-    pub(super) buffers: BufferShare,
+    pub(super) carrier: Carrier,
     pub(super) drain: DrainWatch,
     pub(super) peer: SocketAddr,
     pub(super) transport: Transport,
@@ -83,7 +82,7 @@ impl<H: Handler> Service<H> {
             head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         exchange.answered(head.status);
-        let body = Frames::new(body, self.transport.is_http2(), self.buffers.clone(), exchange);
+        let body = Frames::new(body, self.carrier.clone(), exchange);
         Response::from_parts(head, body)
     }
 

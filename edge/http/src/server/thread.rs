@@ -1,6 +1,7 @@
 //! The thread of one core, with a runtime of its own.
 
 use std::{
+    cell::RefCell,
     io,
     rc::Rc,
     sync::Arc,
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use rillcast_sys::zero_copy::Courier;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
@@ -91,6 +93,7 @@ impl<H: Handler> Core<H> {
         certificates: Vec<Arc<Certificate>>,
         drain: DrainWatch,
     ) -> CoreReport {
+        let courier = self.tokens.clone().map(|tokens| Rc::new(RefCell::new(Courier::new(tokens))));
         let core = Rc::new(self);
         let mut reloads = JoinSet::new();
         for certificate in certificates {
@@ -98,7 +101,7 @@ impl<H: Handler> Core<H> {
         }
         let mut acceptors = JoinSet::new();
         for (listener, rules) in listeners {
-            let acceptor = Acceptor::new(listener, rules, Rc::clone(&core), drain.clone());
+            let acceptor = Acceptor::new(listener, rules, Rc::clone(&core), courier.clone(), drain.clone());
             acceptors.spawn_local(acceptor.run());
         }
         let mut total = CoreReport::default();

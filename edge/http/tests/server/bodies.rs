@@ -1,10 +1,13 @@
-//! Bodies on their way: slow readers, files that change, files that are not cached.
+//! Bodies on their way: slow readers, files that change, files that are not cached. Most is tried with and without
+//! zero-copy delivery.
 
 use std::{fs::File, io::Write as _, os::unix::fs::FileExt as _};
 
+use rillcast_http::ServerConfig;
+
 use crate::{
     client::{Client, request},
-    harness::{Rig, media, wait_until, write_file},
+    harness::{Rig, joined_pieces, media, wait_until, write_file},
 };
 
 /// More than the kernel holds for one loopback connection, several times over.
@@ -12,10 +15,27 @@ const LARGE: usize = 48 << 20;
 /// One frame.
 const BUFFER: usize = 64 << 10;
 
+/// Switches zero-copy delivery.
+fn zero_copy(is_on: bool) -> impl Fn(&mut ServerConfig) {
+    move |config| config.delivery.zero_copy = is_on
+}
+
+/// Waits until the server has begun to send a file and the client's socket takes no more.
+fn wait_until_stuck(rig: &Rig) {
+    wait_until("the first frame to wait", || rig.server.file_buffer_bytes() > 0 || rig.server.tokens() > 0);
+}
+
+/// Waits until nothing of any body is left.
+fn wait_until_all_is_home(rig: &Rig) {
+    wait_until("all buffers and tokens to come home", || {
+        rig.server.file_buffer_bytes() == 0 && rig.server.tokens() == 0
+    });
+}
+
 #[test]
 fn readers_that_do_not_read_hold_few_buffers_and_give_them_back() {
     let directory = tempfile::tempdir().unwrap();
-    let rig = Rig::with_file(Some(write_file(directory.path(), &media(LARGE))), |_| {});
+    let rig = Rig::with_file(Some(write_file(directory.path(), &media(LARGE))), zero_copy(false));
     let mut clients: Vec<_> = (0..20).map(|_| Client::connect(rig.address())).collect();
     for client in &mut clients {
         client.send(request("GET", "/file", &[]));
@@ -33,63 +53,97 @@ fn readers_that_do_not_read_hold_few_buffers_and_give_them_back() {
 }
 
 #[test]
-fn a_slow_reader_gets_every_byte() {
+fn readers_that_do_not_read_hold_two_tokens_and_no_memory() {
     let directory = tempfile::tempdir().unwrap();
     let bytes = media(LARGE);
     let rig = Rig::with_file(Some(write_file(directory.path(), &bytes)), |_| {});
-    let mut client = Client::connect(rig.address());
-    client.send(request("GET", "/file", &[]));
-    client.read_head();
-    wait_until("the first frame to wait", || rig.server.file_buffer_bytes() > 0);
-    assert!(client.read_exact(LARGE).unwrap() == bytes);
-    assert_eq!(client.get("/memory", &[]).status, 200, "the connection goes on");
-}
-
-/// Starts to read a large file, applies `change` to it, and returns how much more came before the end.
-fn read_while(change: impl FnOnce(&File)) -> (usize, Rig) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = write_file(directory.path(), &media(LARGE));
-    let rig = Rig::with_file(Some(path.clone()), |_| {});
-    let mut client = Client::connect(rig.address());
-    client.send(request("GET", "/file", &[]));
-    client.read_head();
-    wait_until("the first frame to wait", || rig.server.file_buffer_bytes() > 0);
-    change(&File::options().write(true).open(path).unwrap());
-    (client.read_to_end().len(), rig)
+    let mut clients: Vec<_> = (0..240).map(|_| Client::connect(rig.address())).collect();
+    for client in &mut clients {
+        client.send(request("GET", "/file", &[]));
+        client.read_head();
+    }
+    let many = clients.len();
+    wait_until("every connection to be stuck", || rig.server.tokens() >= many);
+    for round in 0..3 {
+        for client in &mut clients {
+            let read = client.read_exact(10_000).unwrap();
+            assert!(read == bytes[round * 10_000..][..10_000]);
+        }
+        assert!(rig.server.tokens() <= 2 * many);
+        assert_eq!(rig.server.file_buffer_bytes(), 0);
+    }
+    drop(clients);
+    wait_until_all_is_home(&rig);
+    wait_until("all connections to end", || rig.server.connections() == 0);
+    assert!(rig.figure("rillcast_http_broken_bodies_total", "client_gone") >= many as u64);
 }
 
 #[test]
-fn a_file_that_is_truncated_breaks_the_connection() {
-    let (received, rig) = read_while(|file| file.set_len(1000).unwrap());
-    assert!(received < LARGE, "{received}");
-    wait_until("the reason to be counted", || {
-        rig.figure("rillcast_http_broken_bodies_total", "source_truncated") == 1
-    });
+fn a_slow_reader_gets_every_byte() {
+    for is_on in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let bytes = media(LARGE);
+        let rig = Rig::with_file(Some(write_file(directory.path(), &bytes)), zero_copy(is_on));
+        let mut client = Client::connect(rig.address());
+        client.send(request("GET", "/file", &[]));
+        client.read_head();
+        wait_until_stuck(&rig);
+        assert!(client.read_exact(LARGE).unwrap() == bytes);
+        assert_eq!(client.get("/memory", &[]).status, 200, "the connection goes on");
+        wait_until_all_is_home(&rig);
+        assert_eq!(rig.figure("rillcast_http_response_body_bytes_total", "segment"), LARGE as u64);
+    }
+}
+
+/// Starts to read a large file, applies `change` to it, and reads to the end: what came must be the old bytes, too few
+/// of them, and `reason` is counted.
+fn check_change(change: impl Fn(&File), reason: &str) {
+    let bytes = media(LARGE);
+    for (is_on, target, whole) in [
+        (true, "/file", bytes.clone()),
+        (false, "/file", bytes.clone()),
+        (true, "/pieces", joined_pieces(&bytes)),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write_file(directory.path(), &bytes);
+        let rig = Rig::with_file(Some(path.clone()), zero_copy(is_on));
+        let mut client = Client::connect(rig.address());
+        client.send(request("GET", target, &[]));
+        client.read_head();
+        wait_until_stuck(&rig);
+        change(&File::options().write(true).open(path).unwrap());
+        let received = client.read_to_end();
+        assert!(received.len() < whole.len(), "{is_on} {target}: {}", received.len());
+        assert!(whole.starts_with(&received), "{is_on} {target}");
+        wait_until("the reason to be counted", || {
+            rig.figure("rillcast_http_broken_bodies_total", reason) == 1
+        });
+        wait_until_all_is_home(&rig);
+    }
 }
 
 #[test]
 fn a_file_that_is_overwritten_in_place_breaks_the_connection() {
-    let (received, rig) = read_while(|file| file.write_all_at(b"other bytes", (LARGE - 11) as u64).unwrap());
-    assert!(received < LARGE, "{received}");
-    wait_until("the reason to be counted", || {
-        rig.figure("rillcast_http_broken_bodies_total", "source_changed") == 1
-    });
+    check_change(|file| file.write_all_at(b"other bytes", (LARGE - 11) as u64).unwrap(), "source_changed");
 }
 
 #[test]
 fn a_file_that_is_replaced_is_sent_to_its_old_end() {
-    let directory = tempfile::tempdir().unwrap();
-    let bytes = media(LARGE);
-    let path = write_file(directory.path(), &bytes);
-    let rig = Rig::with_file(Some(path.clone()), |_| {});
-    let mut client = Client::connect(rig.address());
-    client.send(request("GET", "/file", &[]));
-    client.read_head();
-    let fresh = directory.path().join("fresh");
-    std::fs::write(&fresh, b"new").unwrap();
-    std::fs::rename(&fresh, &path).unwrap();
-    assert!(client.read_exact(LARGE).unwrap() == bytes);
-    assert_eq!(client.get("/file", &[]).body, b"new");
+    for is_on in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let bytes = media(LARGE);
+        let path = write_file(directory.path(), &bytes);
+        let rig = Rig::with_file(Some(path.clone()), zero_copy(is_on));
+        let mut client = Client::connect(rig.address());
+        client.send(request("GET", "/file", &[]));
+        client.read_head();
+        wait_until_stuck(&rig);
+        let fresh = directory.path().join("fresh");
+        std::fs::write(&fresh, b"new").unwrap();
+        std::fs::rename(&fresh, &path).unwrap();
+        assert!(client.read_exact(LARGE).unwrap() == bytes);
+        assert_eq!(client.get("/file", &[]).body, b"new");
+    }
 }
 
 #[test]
@@ -102,7 +156,9 @@ fn a_file_that_is_not_cached_arrives_whole() {
     file.sync_all().unwrap();
     // Takes the pages out of the cache where the file system has a disk; elsewhere the reads are inline.
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
-    let rig = Rig::with_file(Some(path), |_| {});
-    let answer = Client::connect(rig.address()).get("/file", &["Range: bytes=1000-3000000"]);
-    assert!(answer.body == bytes[1000..=3_000_000]);
+    for is_on in [true, false] {
+        let rig = Rig::with_file(Some(path.clone()), zero_copy(is_on));
+        let answer = Client::connect(rig.address()).get("/file", &["Range: bytes=1000-3000000"]);
+        assert!(answer.body == bytes[1000..=3_000_000]);
+    }
 }

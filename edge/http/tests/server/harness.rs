@@ -3,17 +3,20 @@
 use std::{
     io::Write as _,
     num::NonZeroUsize,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Barrier, Mutex},
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use prometheus::Registry;
 use rillcast_http::{
-    BodySource, ContentId, Encoding, Entity, EntityTag, FileExtent, FileIdentity, Handler, HttpMetrics,
+    Body, BodySource, ContentId, Encoding, Entity, EntityTag, FileExtent, FileIdentity, Handler, HttpMetrics,
     Listener, Problem, RawReply, Reply, Request, RouteClass, Server, ServerConfig, SourceFile,
 };
+use rillcast_sys::address_space::Access;
 use tokio::sync::Semaphore;
 
 /// How long a condition may take before a test gives up; never reached by a test that passes.
@@ -56,6 +59,7 @@ impl Handler for Stage {
             "/large" => text(&"x".repeat(8 << 20)).into(),
             "/file" => self.file_entity().into(),
             "/hot" => self.hot_entity().into(),
+            "/pieces" => self.pieces_entity().into(),
             "/held" => {
                 *self.arrived.lock().unwrap() += 1;
                 self.gate.acquire().await.unwrap().forget();
@@ -98,7 +102,7 @@ impl Handler for Stage {
 
 impl Stage {
     fn file_entity(&self) -> Entity {
-        let file = Arc::new(SourceFile::open(self.file.as_ref().unwrap()).unwrap());
+        let file = self.open();
         let modified = file.identity().modified();
         Entity {
             etag: Some(EntityTag::strong("file-1").unwrap()),
@@ -107,6 +111,58 @@ impl Stage {
             ..Entity::new(HeaderValue::from_static("video/mp4"), "")
         }
     }
+
+    fn pieces_entity(&self) -> Entity {
+        let file = self.open();
+        let mut body = Body::new();
+        for piece in pieces(file.len()) {
+            match piece {
+                Piece::Memory(bytes) => body.push(Bytes::from(bytes)),
+                Piece::File(range) => body
+                    .push(FileExtent::new(Arc::clone(&file), range.start, range.end - range.start).unwrap()),
+            }
+        }
+        Entity::new(HeaderValue::from_static("video/mp4"), body)
+    }
+
+    fn open(&self) -> Arc<SourceFile> {
+        Arc::new(SourceFile::open(self.file.as_ref().unwrap()).unwrap())
+    }
+}
+
+/// A piece of the body at `/pieces`.
+enum Piece {
+    Memory(Vec<u8>),
+    File(Range<u64>),
+}
+
+/// A body as packagers make them of a file of `len` bytes: heads in memory, then extents of every size with gaps
+/// between, in stretches of large ones, of small ones and of both.
+fn pieces(len: u64) -> Vec<Piece> {
+    let sizes: [&[u64]; 4] = [&[40_000, 9_000, 8_000, 150_000], &[300, 451], &[70_000, 20, 5], &[1_300_000]];
+    let mut pieces = Vec::new();
+    let mut at = 1;
+    for (number, stretch) in (0..).zip(sizes.iter().cycle()) {
+        pieces.push(Piece::Memory(vec![b'a' + number % 26; 100 + usize::from(number)]));
+        for size in stretch.iter().cycle().take(stretch.len() * 30) {
+            let end = at + size;
+            if end > len {
+                return pieces;
+            }
+            pieces.push(Piece::File(at..end));
+            at = end + size % 541;
+        }
+    }
+    pieces
+}
+
+/// What `/pieces` says when `file` is in the file.
+pub(crate) fn joined_pieces(file: &[u8]) -> Vec<u8> {
+    let bytes = pieces(file.len() as u64).into_iter().flat_map(|piece| match piece {
+        Piece::Memory(bytes) => bytes,
+        Piece::File(range) => file[range.start as usize..range.end as usize].to_vec(),
+    });
+    bytes.collect()
 }
 
 impl Stage {
@@ -152,6 +208,8 @@ impl Rig {
     pub(crate) fn with_file(file: Option<PathBuf>, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let mut config = ServerConfig::new(vec![Listener::plain("127.0.0.1:0".parse().unwrap())]);
         config.cores = NonZeroUsize::new(2).unwrap();
+        // Whoever reads the bytes of a token ends the test.
+        config.delivery.stray_read = Access::Fault;
         change(&mut config);
         let registry = Registry::new();
         let metrics = HttpMetrics::register(&registry).unwrap();

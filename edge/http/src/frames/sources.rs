@@ -1,0 +1,49 @@
+//! The sources of a body, taken from the front, with what was taken too much given back.
+
+use crate::{
+    body::IntoSources,
+    body_source::{BodySource, FileExtent},
+};
+
+/// What is left of a body.
+pub(super) struct Sources {
+    /// Given back; the last is the next. None is empty.
+    returned: Vec<BodySource>,
+    rest: IntoSources,
+}
+
+impl Sources {
+    pub(super) fn new(rest: IntoSources) -> Self {
+        Self { returned: Vec::new(), rest }
+    }
+
+    pub(super) fn next(&mut self) -> Option<BodySource> {
+        self.returned.pop().or_else(|| self.rest.next())
+    }
+
+    /// The next source when it is an extent.
+    pub(super) fn next_extent(&mut self) -> Option<FileExtent> {
+        match self.next()? {
+            BodySource::File(extent) => Some(extent),
+            other => {
+                self.give_back(other);
+                None
+            }
+        }
+    }
+
+    /// Puts `source` in front of all others; an empty one changes nothing.
+    pub(super) fn give_back(&mut self, source: impl Into<BodySource>) {
+        let source = source.into();
+        if !source.is_empty() {
+            self.returned.push(source);
+        }
+    }
+
+    /// Puts what is left of `extent` behind its first `taken` bytes in front of all others.
+    pub(super) fn give_back_rest(&mut self, extent: FileExtent, taken: u64) {
+        let len = extent.len();
+        let taken = taken.min(len);
+        self.give_back(BodySource::File(extent).cut(taken, len));
+    }
+}

@@ -1,0 +1,95 @@
+//! Runs of extents as address tokens: the way over plain HTTP/1.1.
+//!
+//! A body is looked at in windows of at most 2 MiB, so that what is known of the page cache is fresh when the bytes
+//! are sent. A window becomes a token as far as it is in memory and large enough to be worth it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use rillcast_sys::token::{RUN_BYTES_MAX, RUN_PIECES_MAX, Run};
+
+use super::sources::Sources;
+use crate::{
+    body_source::{FileExtent, SourceFile},
+    socket::zero_copy::Outlet,
+};
+
+/// Fewest bytes of a token: less leaves faster from memory, in one write with what is around it.
+const TOKEN_BYTES_MIN: u64 = 64 << 10;
+/// Fewest bytes an extent of a token has on average: below, reading costs less than splicing.
+const EXTENT_BYTES_MIN: u64 = 4 << 10;
+
+/// What to do with the front of a body.
+pub(super) enum Advice {
+    /// Send this token.
+    Token(Bytes),
+    /// Read so many bytes before you ask again.
+    Read(u64),
+}
+
+/// Takes a token's worth from the front of `sources`, as far as it is in memory; or nothing.
+pub(super) fn advise(sources: &mut Sources, outlet: &Outlet, now: Instant) -> Advice {
+    let window = take_window(sources);
+    let len = window.iter().map(FileExtent::len).fold(0, u64::saturating_add);
+    if !is_worthwhile(len, window.len()) {
+        give_back(sources, window, 0);
+        return Advice::Read(len);
+    }
+    let run = resident_run(&window, now);
+    let resident = u64::try_from(run.len()).unwrap_or(u64::MAX);
+    if resident < TOKEN_BYTES_MIN {
+        give_back(sources, window, 0);
+        // Past the first byte that is not in memory.
+        return Advice::Read(resident.saturating_add(1));
+    }
+    let token = outlet.issue(run);
+    give_back(sources, window, token.as_ref().map_or(0, |_| resident));
+    token.map_or(Advice::Read(len), Advice::Token)
+}
+
+/// The extents at the front of `sources`: as many as make a run.
+fn take_window(sources: &mut Sources) -> Vec<FileExtent> {
+    let (mut window, mut len) = (Vec::new(), 0);
+    while window.len() < RUN_PIECES_MAX
+        && len < RUN_BYTES_MAX
+        && let Some(extent) = sources.next_extent()
+    {
+        len = len.saturating_add(usize::try_from(extent.len()).unwrap_or(usize::MAX));
+        window.push(extent);
+    }
+    window
+}
+
+fn is_worthwhile(bytes: u64, extents: usize) -> bool {
+    let extents = u64::try_from(extents).unwrap_or(u64::MAX);
+    bytes >= TOKEN_BYTES_MIN && bytes >= extents.saturating_mul(EXTENT_BYTES_MIN)
+}
+
+/// The front of `window` that is in memory.
+fn resident_run(window: &[FileExtent], now: Instant) -> Run<SourceFile> {
+    let mut run = Run::default();
+    for extent in window {
+        let before = run.len();
+        let room = u64::try_from(RUN_BYTES_MAX.saturating_sub(before)).unwrap_or(u64::MAX);
+        let wanted = extent.len().min(room);
+        let resident = extent.file().resident_len(extent.offset(), wanted, now);
+        let taken = run.push(extent.file(), extent.offset(), resident);
+        if u64::try_from(taken).unwrap_or(u64::MAX) < extent.len() {
+            break;
+        }
+    }
+    run
+}
+
+/// Puts what `window` holds behind its first `taken` bytes back in front of `sources`.
+fn give_back(sources: &mut Sources, window: Vec<FileExtent>, taken: u64) {
+    let mut end = window.iter().map(FileExtent::len).fold(0, u64::saturating_add);
+    for extent in window.into_iter().rev() {
+        let start = end.saturating_sub(extent.len());
+        if end <= taken {
+            break;
+        }
+        sources.give_back_rest(extent, taken.saturating_sub(start));
+        end = start;
+    }
+}

@@ -1,0 +1,192 @@
+//! A socket that takes address tokens: the transport of plain HTTP/1.1, and of nothing else.
+//!
+//! [`ZeroCopySocket`] and [`Outlet`] are made together: who has an outlet has a socket below that knows what its tokens
+//! mean, with neither TLS nor HTTP/2 in between to read them. The outlet is the capability to make tokens.
+//!
+//! hyper writes until it is told to wait, and with a fast client that could be for ever; so a connection that has
+//! sent its share of bytes gives the core to the others before it goes on.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    os::fd::AsFd as _,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use rillcast_sys::{
+    token::Run,
+    zero_copy::{Courier, Pace, SendError, Sent},
+};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+use super::Socket;
+use crate::body_source::SourceFile;
+
+/// Bytes a connection may send before others get their turn.
+const TURN_BYTES: usize = 1 << 20;
+
+/// What sends the tokens of one core.
+pub(crate) type CoreCourier = Rc<RefCell<Courier<SourceFile>>>;
+
+/// A socket below hyper that sends tokens by `sendfile`.
+pub(crate) struct ZeroCopySocket {
+    socket: Socket,
+    outlet: Outlet,
+    pace: Pace,
+    /// Bytes sent in this turn.
+    turn_bytes: usize,
+}
+
+/// Makes tokens for one connection and knows what became of them.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    courier: CoreCourier,
+    state: Rc<OutletState>,
+}
+
+#[derive(Default)]
+struct OutletState {
+    /// Bytes of tokens made and not yet sent.
+    queued: Cell<u64>,
+    /// Why a token could not be sent; the connection has ended with it.
+    failure: RefCell<Option<SendError>>,
+}
+
+impl Outlet {
+    /// Bytes that stand for `run`; `None` when too many tokens are alive.
+    pub(crate) fn issue(&self, run: Run<SourceFile>) -> Option<Bytes> {
+        let token = self.courier.borrow().issue(run)?;
+        let len = u64::try_from(token.len()).unwrap_or(u64::MAX);
+        self.state.queued.set(self.state.queued.get().saturating_add(len));
+        Some(token)
+    }
+
+    /// Bytes of tokens that the kernel has not yet taken.
+    pub(crate) fn queued(&self) -> u64 {
+        self.state.queued.get()
+    }
+
+    /// Why sending failed, if it did and nobody has asked yet.
+    pub(crate) fn take_failure(&self) -> Option<SendError> {
+        self.state.failure.take()
+    }
+
+    fn sent(&self, of_tokens: usize) {
+        let sent = u64::try_from(of_tokens).unwrap_or(u64::MAX);
+        self.state.queued.set(self.state.queued.get().saturating_sub(sent));
+    }
+
+    /// Keeps what is not the client's doing for the log; hyper gets an error to end the connection with.
+    fn fail(&self, error: SendError) -> io::Error {
+        match error {
+            SendError::Io(error) if is_client_gone(&error) => error,
+            error => {
+                let told = io::Error::other(error.to_string());
+                self.state.failure.replace(Some(error));
+                told
+            }
+        }
+    }
+}
+
+/// Whether the client, or the way to it, broke the connection.
+fn is_client_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut)
+}
+
+impl Socket {
+    /// This socket as one that takes tokens, and the capability to make them.
+    pub(crate) fn into_zero_copy(self, courier: &CoreCourier) -> (ZeroCopySocket, Outlet) {
+        let outlet = Outlet { courier: Rc::clone(courier), state: Rc::default() };
+        let socket =
+            ZeroCopySocket { socket: self, outlet: outlet.clone(), pace: Pace::default(), turn_bytes: 0 };
+        (socket, outlet)
+    }
+}
+
+impl ZeroCopySocket {
+    /// One attempt to send what the socket seems to be ready for; `None` when it was not.
+    fn try_send(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<Option<usize>> {
+        let Self { socket, outlet, pace, turn_bytes } = self;
+        let allowance = TURN_BYTES.saturating_sub(*turn_bytes).max(1);
+        let stream = &socket.stream;
+        let mut result = Ok(Sent::default());
+        let attempt = stream.try_io(Interest::WRITABLE, || {
+            result = outlet.courier.borrow_mut().send(stream.as_fd(), slices, allowance, pace);
+            // The one answer that tells the runtime to wait for the socket.
+            match &result {
+                Ok(sent) if sent.is_blocked => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }
+        });
+        let sent = result.map_err(|error| outlet.fail(error))?;
+        outlet.sent(sent.of_tokens);
+        *turn_bytes = turn_bytes.saturating_add(sent.bytes);
+        match attempt {
+            Err(_) if sent.bytes == 0 => Ok(None),
+            _ => Ok(Some(sent.bytes)),
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.turn_bytes >= TURN_BYTES {
+            self.turn_bytes = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            let Poll::Ready(ready) = self.socket.stream.poll_write_ready(cx) else {
+                self.turn_bytes = 0;
+                return self.socket.note_write(Poll::Pending);
+            };
+            ready?;
+            if let Some(bytes) = self.try_send(slices)? {
+                return self.socket.note_write(Poll::Ready(Ok(bytes)));
+            }
+        }
+    }
+}
+
+impl AsyncRead for ZeroCopySocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for ZeroCopySocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[io::IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let is_memory = self.outlet.courier.borrow().is_memory(pieces);
+        if is_memory {
+            return Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
+        }
+        self.poll_send(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
