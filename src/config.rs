@@ -126,6 +126,7 @@ impl Config {
             memory_bytes: raw.origin.asset_memory_mib * MIB,
             count: raw.origin.open_assets,
             idle: Duration::from_secs(raw.origin.asset_idle_s),
+            notice: Duration::from_millis(raw.origin.notice_changes_ms),
         };
         if raw.log.level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
             return Err(ConfigError::Level { level: raw.log.level });

@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 use prometheus::Registry;
 use rillcast_http::{Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, ops};
-use rillcast_origin::Origin;
-use rillcast_origin::locator::Locator;
+use rillcast_origin::{Origin, Recent};
 
 /// The handler of the data plane.
 pub(crate) struct Front {
@@ -31,9 +30,15 @@ pub(crate) struct Front {
 }
 
 impl Handler for Front {
-    async fn handle(&self, request: Request) -> Reply {
+    type Local = Recent;
+
+    fn local(&self) -> Recent {
+        self.origin.recent()
+    }
+
+    async fn handle(&self, recent: &Recent, request: Request) -> Reply {
         match request.path() {
-            path if Origin::owns(path) => self.origin.serve(path).await,
+            path if Origin::owns(path) => self.origin.serve(recent, path, request.received).await,
             "/library.json" => library::reply(&self.origin).await,
             "/healthz" => ops::healthz(),
             "/readyz" => ops::readyz(&self.readiness),
@@ -42,9 +47,9 @@ impl Handler for Front {
         }
     }
 
-    fn route(&self, path: &str) -> RouteClass {
+    fn route(&self, recent: &Recent, path: &str) -> RouteClass {
         RouteClass(match path {
-            path if Origin::owns(path) => Locator::parse(path).map_or("unknown", |locator| locator.class()),
+            path if Origin::owns(path) => Origin::class(recent, path).unwrap_or("unknown"),
             "/library.json" => "library",
             "/healthz" | "/readyz" | "/metrics" => "ops",
             path if page::has(path) => "page",

@@ -16,7 +16,9 @@ pub mod index;
 pub mod locator;
 pub mod origin;
 pub mod publish;
+pub mod recent;
 mod told;
 pub mod vod;
 
 pub use origin::Origin;
+pub use recent::Recent;

@@ -1,12 +1,13 @@
 //! The life of a media request at the origin, on one screen.
 
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 use http::header::HeaderName;
 use moka::future::Cache;
-use rillcast_http::{Encoding, Entity, EntityTag, Reply};
+use rillcast_http::{Encoding, Entity, EntityTag, Prepared, Reply};
 use rillcast_media::plan::Policy;
 use tokio::runtime::Handle;
 
@@ -14,6 +15,7 @@ use crate::answer;
 use crate::blob::{BlobError, BlobStore, Listed, Listing};
 use crate::index::Indexes;
 use crate::locator::{Locator, MULTIVARIANT, PREFIX, Piece};
+use crate::recent::Recent;
 use crate::told::Told;
 use crate::vod::assets::{AssetError, AssetLimits, Assets};
 use crate::vod::object::{Object, multivariant, object};
@@ -35,6 +37,8 @@ const LISTING_LIFE: Duration = Duration::from_secs(1);
 /// The origin role.
 pub struct Origin {
     assets: Assets,
+    /// [`AssetLimits::notice`].
+    notice: Duration,
     /// The store as it was listed within [`LISTING_LIFE`].
     listing: Cache<(), Arc<Listing>>,
     told: Told,
@@ -53,8 +57,10 @@ impl Origin {
     /// An origin over `store` with `indexes` that opens assets on `background`.
     pub fn new(store: Arc<dyn BlobStore>, indexes: Indexes, background: Handle, limits: AssetLimits) -> Self {
         let listing = Cache::builder().max_capacity(1).time_to_live(LISTING_LIFE).build();
+        let notice = limits.notice;
         Self {
             assets: Assets::new(store, indexes, background, Policy::VOD, limits),
+            notice,
             listing,
             told: Told::new(),
         }
@@ -65,14 +71,31 @@ impl Origin {
         path.starts_with(PREFIX)
     }
 
-    /// Answers the request for `path` (percent-encoded, without query).
-    pub async fn serve(&self, path: &str) -> Reply {
+    /// What a core of this origin remembers.
+    pub fn recent(&self) -> Recent {
+        Recent::new(self.notice)
+    }
+
+    /// The class of `path` for metrics and logs; `None` when it is no media URL.
+    pub fn class(recent: &Recent, path: &str) -> Option<&'static str> {
+        recent.class(path).or_else(|| Locator::parse(path).ok().map(|locator| locator.class()))
+    }
+
+    /// Answers the request for `path` (percent-encoded, without query) that came at `now`.
+    pub async fn serve(&self, recent: &Recent, path: &str, now: SystemTime) -> Reply {
+        if let Some(entity) = recent.get(path, now) {
+            return Reply::from(entity);
+        }
         let locator = match Locator::parse(path) {
             Ok(locator) => locator,
             Err(error) => return answer::not_a_locator(error),
         };
         match self.entity(&locator).await {
-            Ok(Some(entity)) => Reply::from(entity),
+            Ok(Some(entity)) => {
+                let entity = Rc::new(Prepared::new(entity));
+                recent.remember(path, locator.class(), &entity, now);
+                Reply::from(entity)
+            }
             Ok(None) => answer::no_such_piece(),
             Err(error) => answer::refused(&locator, &error, &self.told),
         }

@@ -19,7 +19,7 @@ type Bound = (&'static str, u64, RangeInclusive<u64>);
 /// [`ConfigError::OutOfBounds`] with the first key that is wrong.
 pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
     let of = &raw.origin;
-    let roles: [Bound; 7] = [
+    let roles: [Bound; 8] = [
         (
             "delivery.tokens_per_core",
             u64::try_from(raw.delivery.tokens_per_core).unwrap_or(u64::MAX),
@@ -30,6 +30,7 @@ pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
         ("origin.open_assets", of.open_assets, 1..=1_000_000),
         ("origin.asset_idle_s", of.asset_idle_s, 1..=365 * DAY_S),
         ("origin.index_mib", of.index_mib, 1..=1024 * MIB),
+        ("origin.notice_changes_ms", of.notice_changes_ms, 0..=60_000),
         ("ops.drain_s", raw.ops.drain_s, 0..=DAY_S),
     ];
     for (key, value, range) in roles.into_iter().chain(http(&raw.http)) {

@@ -56,6 +56,27 @@ fn who_watches_a_replaced_file_gets_the_old_one_to_its_end() {
     assert!(gone.text().contains("load its master.m3u8 again"), "{}", gone.text());
 }
 
+#[test]
+fn as_shipped_a_change_is_noticed_within_a_second() {
+    let library = Library::new();
+    library.put("a.mp4", &film(4));
+    let server = library.serve_as_shipped();
+    let old = master(&server);
+    let old_child = first(&server, MASTER, "/v1/playlist.m3u8");
+    library.replace("a.mp4", &film(6));
+    wait_until("the entry names the new revision", || master(&server).header("etag") != old.header("etag"));
+    let new_child = first(&server, MASTER, "/v1/playlist.m3u8");
+    assert_eq!(get(server.address(), &new_child).status, 200);
+    assert_eq!(
+        get(server.address(), &old_child).status,
+        200,
+        "whoever follows the old one, while it is open"
+    );
+
+    fs::remove_file(library.at("a.mp4")).expect("ours");
+    wait_until("the entry is gone", || master(&server).status == 404);
+}
+
 /// What a viewer has when his file was written to: less than was promised, and no byte of another content.
 fn check_broken_off(mut transfer: Transfer, whole: &[u8]) {
     // A reset or an early end: both tell him.

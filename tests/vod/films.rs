@@ -30,7 +30,15 @@ impl Library {
         (library, server)
     }
 
+    /// A server that looks at a file on every request, so that a test need not wait until a change is noticed.
     pub(crate) fn serve(&self) -> Server {
+        let config = self.outer.path().join("attentive.toml");
+        fs::write(&config, "[origin]\nnotice_changes_ms = 0\n").expect("writable");
+        Server::start_with(&self.media(), &["--config", &config.to_string_lossy()])
+    }
+
+    /// A server as it is shipped.
+    pub(crate) fn serve_as_shipped(&self) -> Server {
         Server::start(&self.media())
     }
 

@@ -13,11 +13,17 @@ pub const READ_METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS
 /// The server has already refused what no handler should see (bad framing, control bytes, methods outside
 /// [`Self::allowed_methods`]) and answers `OPTIONS` itself. `HEAD` is handled as `GET`; only the body is left out.
 pub trait Handler: Send + Sync + 'static {
+    /// What it keeps on each core, for requests of that core only: neither locked nor shared.
+    type Local: 'static;
+
+    /// What it keeps on a core that starts now. Called on the core's own thread.
+    fn local(&self) -> Self::Local;
+
     /// Answers one request. The future is dropped when the client goes away.
-    fn handle(&self, request: Request) -> impl Future<Output = Reply>;
+    fn handle(&self, local: &Self::Local, request: Request) -> impl Future<Output = Reply>;
 
     /// The class of routes `path` belongs to: the only thing metrics and the access log know about an address.
-    fn route(&self, path: &str) -> RouteClass;
+    fn route(&self, local: &Self::Local, path: &str) -> RouteClass;
 
     /// The methods allowed for `path`; others are answered 405 with `Allow`.
     fn allowed_methods(&self, path: &str) -> &'static [Method] {

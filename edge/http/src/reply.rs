@@ -1,14 +1,16 @@
 //! What a handler answers.
 
+use std::rc::Rc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::{body::Body, entity::Entity, problem::Problem};
+use crate::{body::Body, entity::Entity, prepared::Prepared, problem::Problem};
 
 /// A handler's answer, before ranges, conditions, codings and cross-origin headers are applied.
 #[derive(Debug)]
 pub enum Reply {
-    /// A representation to serve.
-    Entity(Box<Entity>),
+    /// A representation to serve; a handler may keep it and give it again.
+    Entity(Rc<Prepared>),
     /// An error.
     Problem(Box<Problem>),
     /// Look elsewhere.
@@ -73,7 +75,13 @@ impl RawReply {
 
 impl From<Entity> for Reply {
     fn from(entity: Entity) -> Self {
-        Self::Entity(Box::new(entity))
+        Self::Entity(Rc::new(Prepared::new(entity)))
+    }
+}
+
+impl From<Rc<Prepared>> for Reply {
+    fn from(prepared: Rc<Prepared>) -> Self {
+        Self::Entity(prepared)
     }
 }
 

@@ -9,40 +9,30 @@
 //! Invariants: a HEAD answer has the headers of the GET without range; every byte range counts in the chosen
 //! coding; each coding has its own entity tag.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::{
     body::Body,
     coding::Coding,
     compress::Compressor,
-    conditional::{self, Validators, Verdict},
+    conditional::{self, Verdict},
     cors::method_list,
-    entity::{Encoding, Entity},
+    entity::Entity,
+    prepared::{Prepared, remove_ours},
     problem::{PROBLEM_JSON, Problem},
     question::Question,
     range::{self, RangeAnswer},
     reply::{RawReply, Redirect, Reply},
 };
 
-/// Headers that describe the message or the connection: never taken from a handler.
-const OURS: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::ACCEPT_RANGES,
-    header::TRAILER,
-    header::TE,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
-
 /// Turns `reply` into the response to `question`.
 ///
 /// Must run inside a tokio runtime when entities may be compressed.
 pub async fn respond(question: &Question, reply: Reply, compressor: &Compressor) -> Response<Body> {
     let mut response = match reply {
-        Reply::Entity(entity) => serve(question, *entity, compressor).await,
+        Reply::Entity(prepared) => serve(question, prepared, compressor).await,
         Reply::Problem(problem) => explain(question, *problem),
         Reply::Redirect(redirect) => send_elsewhere(redirect),
         Reply::Raw(raw) => pass(*raw),
@@ -62,120 +52,69 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Problem {
     problem
 }
 
-async fn serve(question: &Question, mut entity: Entity, compressor: &Compressor) -> Response<Body> {
-    let plain = compressible(&entity, compressor);
-    let varies = entity.encoding == Encoding::Compress;
-    let coding = plain.as_ref().and_then(|_| Coding::negotiate(question.headers()));
-    let mut coded = Variant::of(&entity, coding);
+async fn serve(question: &Question, prepared: Rc<Prepared>, compressor: &Compressor) -> Response<Body> {
+    let plain = prepared.compressible(compressor);
+    let mut coding = plain.as_ref().and_then(|_| Coding::negotiate(question.headers()));
 
-    let verdict = conditional::evaluate(question.headers(), coded.validators(&entity));
-    match verdict {
-        Verdict::NotModified => return not_modified(&entity, &coded, varies),
-        Verdict::Failed => return explain(question, precondition_failed(&entity)),
+    match conditional::evaluate(question.headers(), prepared.validators(coding)) {
+        Verdict::NotModified => return not_modified(&prepared, coding),
+        Verdict::Failed => return explain(question, precondition_failed(prepared.entity())),
         Verdict::Proceed => {}
     }
-    if let (Some(plain), Some(coding)) = (plain, coding) {
-        match compressor.variant(&plain, coding).await {
-            Ok(bytes) => entity.body = bytes.into(),
+    if let (Some(plain), Some(wanted)) = (plain, coding)
+        && prepared.coded(wanted).is_none()
+    {
+        match compressor.variant(&plain, wanted).await {
+            Ok(bytes) => prepared.keep(wanted, bytes),
             // The plain body with its own tag is as good an answer.
             Err(error) => {
                 tracing::debug!(%error, "sent without compression");
-                coded = Variant::of(&entity, None);
+                coding = None;
             }
         }
     }
-    if let Some(problem) = changed_source(&entity.body) {
+    if let Some(problem) = changed_source(&prepared.entity().body) {
         return explain(question, problem);
     }
-    let len = entity.body.len();
-    match asked_range(question, &entity, &coded) {
+    let len = prepared.len(coding);
+    match asked_range(question, &prepared, coding) {
         RangeAnswer::Unsatisfiable => explain(question, unsatisfiable(len)),
         RangeAnswer::Part(part) => {
-            let mut response = headed(StatusCode::PARTIAL_CONTENT, &entity, &coded, varies);
-            let headers = response.headers_mut();
+            let (mut headers, body) = prepared.into_whole(coding);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end.saturating_sub(part.start)));
             headers.insert(header::CONTENT_RANGE, range::content_range(&part, len));
-            *response.body_mut() = entity.body.range(part);
-            response
+            response(StatusCode::PARTIAL_CONTENT, headers, body.range(part))
         }
         RangeAnswer::Whole => {
-            let mut response = headed(StatusCode::OK, &entity, &coded, varies);
-            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-            *response.body_mut() = entity.body;
-            response
+            let (headers, body) = prepared.into_whole(coding);
+            response(StatusCode::OK, headers, body)
         }
     }
 }
 
-/// The entity in one coding: what differs between codings but the bytes.
-struct Variant {
-    coding: Option<Coding>,
-    etag: Option<crate::EntityTag>,
-}
-
-impl Variant {
-    fn of(entity: &Entity, coding: Option<Coding>) -> Self {
-        let etag = entity.etag.as_ref();
-        let etag = match coding {
-            Some(coding) => etag.map(|etag| etag.with_suffix(coding.tag_suffix())),
-            None => etag.cloned(),
-        };
-        Self { coding, etag }
-    }
-
-    fn validators(&self, entity: &Entity) -> Validators<'_> {
-        Validators { etag: self.etag.as_ref(), last_modified: entity.last_modified }
-    }
-}
-
-/// The plain bytes when the entity may be compressed and it is worth it.
-fn compressible(entity: &Entity, compressor: &Compressor) -> Option<bytes::Bytes> {
-    let wanted =
-        entity.encoding == Encoding::Compress && !entity.headers.contains_key(header::CONTENT_ENCODING);
-    let plain = if wanted { entity.body.as_memory() } else { None };
-    plain.filter(|plain| compressor.is_worthwhile(plain.len()))
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// `Range` counts for GET only (RFC 9110 §14.2), once, and when `If-Range` agrees.
-fn asked_range(question: &Question, entity: &Entity, coded: &Variant) -> RangeAnswer {
+fn asked_range(question: &Question, prepared: &Prepared, coding: Option<Coding>) -> RangeAnswer {
     let mut fields = question.headers().get_all(header::RANGE).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return RangeAnswer::Whole };
+    let validators = prepared.validators(coding);
     let counts = *question.method() == Method::GET
-        && conditional::is_range_allowed(question.headers(), coded.validators(entity), question.received());
-    if counts { range::decide(field.as_bytes(), entity.body.len()) } else { RangeAnswer::Whole }
+        && conditional::is_range_allowed(question.headers(), validators, question.received());
+    if counts { range::decide(field.as_bytes(), prepared.len(coding)) } else { RangeAnswer::Whole }
 }
 
-/// Head of a 200 or 206 but for lengths; also the fields a 304 repeats (RFC 9110 §15.4.5).
-fn headed(status: StatusCode, entity: &Entity, coded: &Variant, varies: bool) -> Response<Body> {
-    let mut response = Response::new(Body::new());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    *headers = entity.headers.clone();
-    remove_ours(headers);
-    headers.insert(header::CONTENT_TYPE, entity.content_type.clone());
-    headers.insert(header::CACHE_CONTROL, entity.cache_control.clone());
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Some(etag) = &coded.etag {
-        headers.insert(header::ETAG, etag.to_header_value());
-    }
-    if let Some(modified) = entity.last_modified {
-        headers.insert(header::LAST_MODIFIED, conditional::last_modified_value(modified));
-    }
-    if let Some(coding) = coded.coding {
-        headers.insert(header::CONTENT_ENCODING, coding.to_header_value());
-    }
-    if varies {
-        headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    }
-    response
-}
-
-fn not_modified(entity: &Entity, coded: &Variant, varies: bool) -> Response<Body> {
-    let mut response = headed(StatusCode::NOT_MODIFIED, entity, coded, varies);
+fn not_modified(prepared: &Prepared, coding: Option<Coding>) -> Response<Body> {
+    let mut headers = prepared.write_head(coding);
     for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ACCEPT_RANGES] {
-        response.headers_mut().remove(name);
+        headers.remove(name);
     }
-    response
+    response(StatusCode::NOT_MODIFIED, headers, Body::new())
 }
 
 fn precondition_failed(entity: &Entity) -> Problem {
@@ -234,23 +173,12 @@ fn send_elsewhere(redirect: Redirect) -> Response<Body> {
 fn pass(raw: RawReply) -> Response<Body> {
     let RawReply { status, mut headers, body } = raw;
     remove_ours(&mut headers);
-    let mut response = Response::new(Body::new());
-    *response.status_mut() = status;
     // RFC 9110 §8.6: a 204 has no length; a 304 would have to give that of the 200.
-    if status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        *response.body_mut() = body;
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+        return response(status, headers, Body::new());
     }
-    *response.headers_mut() = headers;
-    response
-}
-
-fn remove_ours(headers: &mut HeaderMap) {
-    if !headers.is_empty() {
-        for name in &OURS {
-            headers.remove(name);
-        }
-    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    response(status, headers, body)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use rillcast_sys::token::TokenTable;
 use tokio::sync::oneshot;
 
 use self::{
-    core::{Core, Shared},
+    core::{Seed, Shared},
     drain::DrainSignal,
     thread::{CoreListener, CoreReport},
 };
@@ -178,7 +178,7 @@ impl Server {
             let pool = BufferPool::new(limits.read_buffer_bytes.max(1), limits.read_buffers_idle);
             server.pools.push(Arc::clone(&pool));
             server.tables.extend(tokens.clone());
-            let core = Core { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool, tokens };
+            let core = Seed { handler: Arc::clone(handler), shared: Arc::clone(&shared), pool, tokens };
             let (drain, watch) = DrainSignal::new();
             let (thread, report) = core
                 .start(number, listeners, watch)

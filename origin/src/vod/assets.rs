@@ -46,11 +46,18 @@ pub struct AssetLimits {
     pub count: u64,
     /// How long an asset that nobody asks for stays open.
     pub idle: Duration,
+    /// How long a change of a file may go unnoticed: its playlists are given again for this time without a look at it.
+    pub notice: Duration,
 }
 
 impl Default for AssetLimits {
     fn default() -> Self {
-        Self { memory_bytes: 256 << 20, count: 4096, idle: Duration::from_secs(600) }
+        Self {
+            memory_bytes: 256 << 20,
+            count: 4096,
+            idle: Duration::from_secs(600),
+            notice: Duration::from_secs(1),
+        }
     }
 }
 

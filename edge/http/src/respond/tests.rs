@@ -5,9 +5,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderName;
 
 use super::*;
-use crate::{CompressionLimits, EntityTag, FileExtent, Request, SourceFile, compress::Compressor};
+use crate::{CompressionLimits, Encoding, EntityTag, FileExtent, Request, SourceFile, compress::Compressor};
 
 const NOW: u64 = 1_700_000_000;
 

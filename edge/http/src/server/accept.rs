@@ -23,14 +23,14 @@ use crate::{handler::Handler, socket::zero_copy::CoreCourier};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The task of one listening socket; owner of its connections.
-pub(super) struct Acceptor<H> {
+pub(super) struct Acceptor<H: Handler> {
     listener: TcpListener,
     admission: Admission<H>,
     drain: DrainWatch,
 }
 
 /// What every connection of a listener gets.
-struct Admission<H> {
+struct Admission<H: Handler> {
     rules: Rc<Rules>,
     core: Rc<Core<H>>,
     courier: Option<CoreCourier>,

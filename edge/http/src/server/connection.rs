@@ -56,7 +56,7 @@ pub(super) struct Rules {
 }
 
 /// A connection that was just accepted.
-pub(super) struct Connection<H> {
+pub(super) struct Connection<H: Handler> {
     pub(super) peer: SocketAddr,
     pub(super) core: Rc<Core<H>>,
     pub(super) courier: Option<CoreCourier>,

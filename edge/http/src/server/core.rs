@@ -6,8 +6,8 @@ use rillcast_sys::token::TokenTable;
 
 use crate::{
     access_log::Observer, body_source::SourceFile, buffer_pool::BufferPool, client_address::TrustedProxies,
-    compress::Compressor, connection_count::ConnectionCount, cors::Cors, hot_set::HotSet, limits::Limits,
-    request_id::RequestIds,
+    compress::Compressor, connection_count::ConnectionCount, cors::Cors, handler::Handler, hot_set::HotSet,
+    limits::Limits, request_id::RequestIds,
 };
 
 /// What all cores share.
@@ -23,11 +23,28 @@ pub(super) struct Shared {
     pub(super) time_of_day: fn() -> SystemTime,
 }
 
-/// What one core has.
-pub(super) struct Core<H> {
+/// What a core is started with.
+pub(super) struct Seed<H> {
     pub(super) handler: Arc<H>,
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<BufferPool>,
     /// What address tokens of this core stand for; without, all file bytes are read.
     pub(super) tokens: Option<Arc<TokenTable<SourceFile>>>,
+}
+
+/// What one core has.
+pub(super) struct Core<H: Handler> {
+    pub(super) handler: Arc<H>,
+    /// The handler's own things on this core.
+    pub(super) local: H::Local,
+    pub(super) shared: Arc<Shared>,
+    pub(super) pool: Arc<BufferPool>,
+}
+
+impl<H: Handler> Core<H> {
+    /// The core of the thread that calls.
+    pub(super) fn new(seed: Seed<H>) -> Self {
+        let Seed { handler, shared, pool, tokens: _ } = seed;
+        Self { local: handler.local(), handler, shared, pool }
+    }
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Answers the requests of one connection.
-pub(super) struct Service<H> {
+pub(super) struct Service<H: Handler> {
     pub(super) core: Rc<Core<H>>,
     pub(super) activity: Rc<Activity>,
     pub(super) observer: Rc<Observer>,
@@ -91,14 +91,17 @@ impl<H: Handler> Service<H> {
     fn warm(&self, question: &Question, mut reply: Reply) -> Reply {
         let is_read =
             *question.method() == Method::GET && !question.headers().contains_key(header::IF_NONE_MATCH);
-        if let Reply::Entity(entity) = &mut reply
-            && let Some(content) = entity.content
+        if let Reply::Entity(prepared) = &mut reply
+            && let Some(content) = prepared.entity().content
             && is_read
             && self.transport != Transport::PlainHttp1
+            // What a handler keeps lies in memory already.
+            && let Some(own) = Rc::get_mut(prepared)
         {
             let now = (self.observer.monotonic)();
-            let hot = self.core.shared.hot_set.warm(content, &entity.body, now);
-            entity.body = hot.unwrap_or_else(|| std::mem::take(&mut entity.body));
+            if let Some(hot) = self.core.shared.hot_set.warm(content, &own.entity().body, now) {
+                own.replace_body(hot);
+            }
         }
         reply
     }
@@ -124,12 +127,12 @@ impl<H: Handler> Service<H> {
             Ok(target) => target,
             Err(problem) => return Decision { is_last: true, ..Reply::from(problem).into() },
         };
-        let handler = &self.core.handler;
+        let (handler, local) = (&self.core.handler, &self.core.local);
         if target.path() == "*" {
             return options(READ_METHODS).into();
         }
         let path = target.path();
-        exchange.routed(handler.route(path), handler.logged_path(path).map(Into::into));
+        exchange.routed(handler.route(local, path), handler.logged_path(path).map(Into::into));
         let allowed = handler.allowed_methods(path);
         if method == Method::OPTIONS {
             let preflight = is_preflight(&method, &headers).then_some(allowed);
@@ -149,7 +152,7 @@ impl<H: Handler> Service<H> {
             body: RequestBody::incoming(incoming),
         };
         // A bug in one answer must not cost the other streams of the connection theirs.
-        let handled = AssertUnwindSafe(handler.handle(request)).catch_unwind().await;
+        let handled = AssertUnwindSafe(handler.handle(local, request)).catch_unwind().await;
         let reply = handled.unwrap_or_else(|_| {
             exchange.panicked();
             Problem::internal().into()

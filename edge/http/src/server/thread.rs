@@ -17,7 +17,12 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{accept::Acceptor, connection::Rules, core::Core, drain::DrainWatch};
+use super::{
+    accept::Acceptor,
+    connection::Rules,
+    core::{Core, Seed},
+    drain::DrainWatch,
+};
 use crate::{handler::Handler, networks::Networks, tls::Certificate};
 
 /// One listener's socket on one core.
@@ -36,7 +41,7 @@ pub(super) struct CoreReport {
     pub(super) cut: usize,
 }
 
-impl<H: Handler> Core<H> {
+impl<H: Handler> Seed<H> {
     /// Starts the thread. It ends, and reports, once `drain` says when and all is finished or cut.
     pub(super) fn start(
         self,
@@ -94,7 +99,7 @@ impl<H: Handler> Core<H> {
         drain: DrainWatch,
     ) -> CoreReport {
         let courier = self.tokens.clone().map(|tokens| Rc::new(RefCell::new(Courier::new(tokens))));
-        let core = Rc::new(self);
+        let core = Rc::new(Core::new(self));
         let mut reloads = JoinSet::new();
         for certificate in certificates {
             reloads.spawn_local(keep_fresh(certificate));

@@ -52,7 +52,11 @@ pub(crate) struct Stage {
 }
 
 impl Handler for Stage {
-    async fn handle(&self, request: Request) -> Reply {
+    type Local = ();
+
+    fn local(&self) -> Self::Local {}
+
+    async fn handle(&self, (): &(), request: Request) -> Reply {
         match request.path() {
             "/memory" => text("hello").into(),
             "/playlist" => Entity { encoding: Encoding::Compress, ..text(&playlist()) }.into(),
@@ -87,7 +91,7 @@ impl Handler for Stage {
         }
     }
 
-    fn route(&self, path: &str) -> RouteClass {
+    fn route(&self, (): &(), path: &str) -> RouteClass {
         RouteClass(if path == "/file" { "segment" } else { "other" })
     }
 

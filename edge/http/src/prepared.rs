@@ -1,0 +1,228 @@
+//! An entity with what is made of it once and sent often: for each coding its tag, its head and its bytes.
+//!
+//! A handler that gives the same entity again and again keeps it prepared; such an answer costs a copy of the head and
+//! some reference counts. One that is given once is prepared as well, and taken apart again without a copy.
+//!
+//! Belongs to one core: nothing in it is shared with another but the bytes.
+
+use std::{cell::OnceCell, rc::Rc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::{
+    body::Body,
+    coding::Coding,
+    compress::Compressor,
+    conditional::{self, Validators},
+    entity::{Encoding, Entity},
+    entity_tag::EntityTag,
+};
+
+/// Headers that describe the message or the connection: never taken from a handler.
+const OURS: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::ACCEPT_RANGES,
+    header::TRAILER,
+    header::TE,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// Fields that a head has room for: ours, some of the handler's, and those that the server adds to every response.
+const FIELDS: usize = 24;
+
+/// An [`Entity`], prepared to be sent often.
+#[derive(Debug)]
+pub struct Prepared {
+    entity: Entity,
+    identity: Variant,
+    gzip: Variant,
+    brotli: Variant,
+}
+
+/// What differs between codings; each part is made when it is first asked for.
+#[derive(Debug, Default)]
+struct Variant {
+    etag: OnceCell<Option<EntityTag>>,
+    /// Head of a 200.
+    head: OnceCell<HeaderMap>,
+    /// The bytes; never those of the identity coding, which the entity has.
+    coded: OnceCell<Bytes>,
+}
+
+impl Prepared {
+    /// Prepares `entity`; nothing is made yet.
+    pub fn new(mut entity: Entity) -> Self {
+        remove_ours(&mut entity.headers);
+        Self { entity, identity: Variant::default(), gzip: Variant::default(), brotli: Variant::default() }
+    }
+
+    /// The entity.
+    pub fn entity(&self) -> &Entity {
+        &self.entity
+    }
+
+    /// Gives the same bytes from elsewhere.
+    pub(crate) fn replace_body(&mut self, same: Body) {
+        debug_assert_eq!(same.len(), self.entity.body.len(), "the same bytes");
+        self.entity.body = same;
+    }
+
+    fn variant(&self, coding: Option<Coding>) -> &Variant {
+        match coding {
+            None => &self.identity,
+            Some(Coding::Gzip) => &self.gzip,
+            Some(Coding::Brotli) => &self.brotli,
+        }
+    }
+
+    /// The bytes that a coding would be applied to, when it is allowed and worth it.
+    pub(crate) fn compressible(&self, compressor: &Compressor) -> Option<Bytes> {
+        let of = &self.entity;
+        let is_wanted =
+            of.encoding == Encoding::Compress && !of.headers.contains_key(header::CONTENT_ENCODING);
+        let plain = if is_wanted { of.body.as_memory() } else { None };
+        plain.filter(|plain| compressor.is_worthwhile(plain.len()))
+    }
+
+    /// The validators of the representation in `coding`.
+    pub(crate) fn validators(&self, coding: Option<Coding>) -> Validators<'_> {
+        Validators { etag: self.etag(coding), last_modified: self.entity.last_modified }
+    }
+
+    fn etag(&self, coding: Option<Coding>) -> Option<&EntityTag> {
+        let tag = || {
+            let plain = self.entity.etag.as_ref()?;
+            Some(coding.map_or_else(|| plain.clone(), |coding| plain.with_suffix(coding.tag_suffix())))
+        };
+        self.variant(coding).etag.get_or_init(tag).as_ref()
+    }
+
+    /// The bytes in `coding`, when they were made before.
+    pub(crate) fn coded(&self, coding: Coding) -> Option<&Bytes> {
+        self.variant(Some(coding)).coded.get()
+    }
+
+    /// Keeps the bytes in `coding`.
+    pub(crate) fn keep(&self, coding: Coding, bytes: Bytes) {
+        // Two requests may have waited for the same work; both have the same bytes.
+        let _ = self.variant(Some(coding)).coded.set(bytes);
+    }
+
+    /// Length of the representation in `coding`, in bytes; that of the identity coding where there is no other.
+    pub(crate) fn len(&self, coding: Option<Coding>) -> u64 {
+        let coded = coding.and_then(|coding| self.coded(coding));
+        coded.map_or(self.entity.body.len(), |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+    }
+
+    /// Head of a 200.
+    fn head(&self, coding: Option<Coding>) -> &HeaderMap {
+        self.variant(coding).head.get_or_init(|| {
+            let mut headers = self.write_head(coding);
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.len(coding)));
+            headers
+        })
+    }
+
+    /// Head of a 200 or 206 but for lengths; also the fields that a 304 repeats (RFC 9110 §15.4.5).
+    pub(crate) fn write_head(&self, coding: Option<Coding>) -> HeaderMap {
+        let of = &self.entity;
+        let mut headers = HeaderMap::with_capacity(FIELDS);
+        for (name, value) in &of.headers {
+            headers.append(name, value.clone());
+        }
+        headers.insert(header::CONTENT_TYPE, of.content_type.clone());
+        headers.insert(header::CACHE_CONTROL, of.cache_control.clone());
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if let Some(etag) = self.etag(coding) {
+            headers.insert(header::ETAG, etag.to_header_value());
+        }
+        if let Some(modified) = of.last_modified {
+            headers.insert(header::LAST_MODIFIED, conditional::last_modified_value(modified));
+        }
+        if let Some(coding) = coding {
+            headers.insert(header::CONTENT_ENCODING, coding.to_header_value());
+        }
+        if of.encoding == Encoding::Compress {
+            headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        headers
+    }
+
+    /// Head and body of a 200. Copies only what somebody else keeps.
+    pub(crate) fn into_whole(self: Rc<Self>, coding: Option<Coding>) -> (HeaderMap, Body) {
+        let coded = coding.and_then(|coding| self.coded(coding).cloned());
+        self.head(coding);
+        match Rc::try_unwrap(self) {
+            Ok(own) => {
+                let Self { entity, identity, gzip, brotli } = own;
+                let variant = match coding {
+                    None => identity,
+                    Some(Coding::Gzip) => gzip,
+                    Some(Coding::Brotli) => brotli,
+                };
+                let head = variant.head.into_inner().unwrap_or_default();
+                (head, coded.map_or(entity.body, Body::from))
+            }
+            Err(kept) => {
+                let body = coded.map_or_else(|| kept.entity.body.clone(), Body::from);
+                (kept.head(coding).clone(), body)
+            }
+        }
+    }
+}
+
+/// Takes out what only we write.
+pub(crate) fn remove_ours(headers: &mut HeaderMap) {
+    if !headers.is_empty() {
+        for name in &OURS {
+            headers.remove(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn playlist() -> Entity {
+        let mut entity = Entity::new(HeaderValue::from_static("text/plain"), "#EXTINF:4.0,\n".repeat(100));
+        entity.etag = EntityTag::strong("v1").ok();
+        entity.encoding = Encoding::Compress;
+        entity.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        entity.headers.append(header::LINK, HeaderValue::from_static("</a>"));
+        entity.headers.append(header::LINK, HeaderValue::from_static("</b>"));
+        entity
+    }
+
+    #[test]
+    fn what_is_kept_and_what_is_given_once_are_sent_alike() {
+        let kept = Rc::new(Prepared::new(playlist()));
+        kept.keep(Coding::Gzip, Bytes::from_static(b"short"));
+        for coding in [None, Some(Coding::Gzip)] {
+            let once = Prepared::new(playlist());
+            once.keep(Coding::Gzip, Bytes::from_static(b"short"));
+            let (head, body) = Rc::new(once).into_whole(coding);
+            for _ in 0..2 {
+                let (again, same) = Rc::clone(&kept).into_whole(coding);
+                assert_eq!(again, head);
+                assert_eq!(same.as_memory(), body.as_memory());
+            }
+            assert_eq!(head[header::CONTENT_LENGTH], body.len().to_string());
+            assert!(!head.contains_key(header::CONNECTION), "a handler does not speak of the connection");
+            assert_eq!(head.get_all(header::LINK).iter().count(), 2, "nor loses a field it gave twice");
+        }
+    }
+
+    #[test]
+    fn each_coding_has_its_tag() {
+        let prepared = Prepared::new(playlist());
+        let tags = [None, Some(Coding::Gzip), Some(Coding::Brotli)]
+            .map(|coding| prepared.etag(coding).map(EntityTag::to_header_value));
+        assert_eq!(tags, ["\"v1\"", "\"v1-gz\"", "\"v1-br\""].map(|tag| HeaderValue::from_str(tag).ok()));
+    }
+}
