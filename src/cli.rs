@@ -1,10 +1,10 @@
 //! The command line: what may be said, and which exit code says what came of it.
 //!
-//! | exit code | `serve` | `inspect`, `index` | `check` |
-//! |---|---|---|---|
-//! | 0 | stopped when told to | every file can be served | no error found |
-//! | 1 | could not start | a file is refused | errors found |
-//! | 2 | usage | usage, or a file cannot be read (or its index not written) | usage, or the URL cannot be loaded or is no playlist |
+//! | exit code | `serve` | `inspect`, `index` | `check` | `optimize` |
+//! |---|---|---|---|---|
+//! | 0 | stopped when told to | every file can be served | no error found | every file is laid out |
+//! | 1 | could not start | a file is refused | errors found | a file is refused |
+//! | 2 | usage | usage, or a file cannot be read (or its index not written) | usage, or the URL cannot be loaded or is no playlist | usage, or a file cannot be read or written |
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{check, index, inspect, run};
+use crate::{check, index, inspect, optimize, run};
 
 /// A media origin, edge and control plane in one binary.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Index(IndexArgs),
     /// Audit an HLS presentation line by line against the conformance list
     Check(CheckArgs),
+    /// Lay files out so that each segment is one piece, which costs the least to send; nothing is transcoded
+    Optimize(OptimizeArgs),
 }
 
 /// What `rillcast serve` is told; everything else is in the configuration file.
@@ -86,6 +88,23 @@ struct CheckArgs {
     json: bool,
 }
 
+/// What `rillcast optimize` is told.
+#[derive(Debug, Args)]
+pub(crate) struct OptimizeArgs {
+    /// Files to lay out anew; each is replaced when its new form was read back and compared
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write to this file, or into this directory, and leave the source as it is
+    #[arg(short, long, value_name = "FILE|DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that is there, and one name of a file that has several (hard links)
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Say what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> ExitCode {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr());
@@ -103,6 +122,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&args.url, args.max_segments, args.json, &mut out)
             .map(|clean| ExitCode::from(u8::from(!clean)))
             .or_else(|error| fail("check", 2, &error)),
+        Command::Optimize(args) => optimize::run(&args, &mut out, &mut err)
+            .map(|exit| ExitCode::from(exit.code()))
+            .or_else(|error| fail("optimize", 2, &error)),
     };
     result.unwrap_or(ExitCode::FAILURE)
 }

@@ -30,6 +30,8 @@ mod text;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rillcast_origin::vod::asset::Refusal;
+
 use self::report::Report;
 use self::source::ReadError;
 pub(crate) use self::text::printable;
@@ -94,6 +96,16 @@ pub(crate) fn run(
     }
     out.flush()?;
     Ok(exit)
+}
+
+/// What usually helps against a refusal.
+pub(crate) fn advice(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::Format(error) => refusal::of_format(error).advice,
+        Refusal::Unplayable(error) => refusal::of_movie(error).advice,
+        Refusal::Timeline(error) => refusal::of_timeline(error).advice,
+        Refusal::Plan(error) => refusal::of_plan(error).advice,
+    }
 }
 
 fn inspect(path: &Path) -> Report {

@@ -8,6 +8,7 @@ mod index;
 mod inspect;
 mod logs;
 mod open_files;
+mod optimize;
 mod run;
 
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ pub mod bodies;
 pub mod codec;
 mod fields;
 pub mod http;
+pub mod layout;
 pub mod mp4;
 pub mod mp4_cuts;
 pub mod names;
@@ -28,6 +29,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("mp4", mp4::run),
     ("mp4_cuts", mp4_cuts::run),
+    ("layout", layout::run),
     ("avc_config", codec::avc_config),
     ("hevc_config", codec::hevc_config),
     ("aac_config", codec::aac_config),

@@ -69,6 +69,7 @@ fn every_target_has_a_wrapper_and_every_folder_a_target() {
 fn write_seeds() {
     for (name, bytes) in shapes() {
         write_seed("mp4", &name, &bytes);
+        write_seed("layout", &name, &bytes);
         for (way, rules) in [("single", vec![0x40]), ("mixed", vec![0x00, 0x47, 0x9f, 0xc3, 0x40])] {
             let mut cut = vec![u8::try_from(rules.len()).expect("a few rules")];
             cut.extend(rules);

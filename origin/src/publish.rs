@@ -124,6 +124,16 @@ pub fn lay_out(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, PublishError> {
+    lay_out_noting(path, options, CHECKPOINT_BYTES, progress)
+}
+
+/// [`lay_out`] that notes how far it is every `checkpoint_bytes`.
+fn lay_out_noting(
+    path: &Path,
+    options: &Options,
+    checkpoint_bytes: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, PublishError> {
     let source = Source::open(path, options.policy)?;
     let content = &source.content;
     let rewrite = Rewrite::new(&content.frame, &content.timeline, &content.plan)?;
@@ -152,66 +162,80 @@ pub fn lay_out(
         report.outcome = Outcome::Would;
         return Ok(report);
     }
-    report.outcome = write(&source, &rewrite, &target, options.policy, progress)?;
+    let job = Job { source: &source, rewrite: &rewrite, policy: options.policy, checkpoint_bytes };
+    report.outcome = job.write(&target, progress)?;
     Ok(report)
 }
 
-fn write(
-    source: &Source,
-    rewrite: &Rewrite,
-    target: &Target,
+/// One file to be written.
+struct Job<'a> {
+    source: &'a Source,
+    rewrite: &'a Rewrite,
     policy: Policy,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Outcome, PublishError> {
-    let revision = Revision::of(&source.content.timeline, policy).to_string();
-    let (partial, progressed) = Partial::open(&target.path, source, rewrite, &revision)?;
-    let head = rewrite.head().len() as u64;
-    let from = match progressed {
-        Progressed::Nothing => head,
-        Progressed::To(copied) => copied,
-        Progressed::Whole => rewrite.len(),
-    };
-    let done = copy(source, rewrite, &partial, from, progress)
-        .and_then(|()| verify(source, rewrite, &partial, policy, progress))
-        .and_then(|()| target.take(source, &partial.file, &partial.path));
-    match done {
-        Ok(attributes_kept) => {
-            Ok(Outcome::Written { resumed_bytes: from.saturating_sub(head), attributes_kept })
-        }
-        Err(error) => {
-            // What another run cannot use is in nobody's way.
-            let useless = matches!(
-                error,
-                PublishError::SourceChanged | PublishError::Different(_) | PublishError::DifferentByte { .. }
-            );
-            if useless {
-                partial.discard();
-            }
-            Err(error)
-        }
-    }
+    checkpoint_bytes: u64,
 }
 
-fn copy(
-    source: &Source,
-    rewrite: &Rewrite,
-    partial: &Partial,
-    from: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), PublishError> {
-    if from < rewrite.len() {
-        let mut writer = Writer { source, partial, total: rewrite.len(), noted: from, progress };
-        gather(source, rewrite, from, &mut writer)?;
-        partial.checkpoint(rewrite.len())?;
+impl Job<'_> {
+    fn write(&self, target: &Target, progress: &mut dyn FnMut(Progress)) -> Result<Outcome, PublishError> {
+        let Self { source, rewrite, .. } = self;
+        let revision = Revision::of(&source.content.timeline, self.policy).to_string();
+        let (partial, progressed) = Partial::open(&target.path, source, rewrite, &revision)?;
+        let head = rewrite.head().len() as u64;
+        let from = match progressed {
+            Progressed::Nothing => head,
+            Progressed::To(copied) => copied,
+            Progressed::Whole => rewrite.len(),
+        };
+        let done = self
+            .copy(&partial, from, progress)
+            .and_then(|()| self.verify(&partial, progress))
+            .and_then(|()| target.take(source, &partial.file, &partial.path));
+        let attributes_kept = done.inspect_err(|error| {
+            // What another run cannot use is in nobody's way.
+            if error.is_final() {
+                partial.discard();
+            }
+        })?;
+        Ok(Outcome::Written { resumed_bytes: from.saturating_sub(head), attributes_kept })
     }
-    // Only now the file is one: all that its index points to is on the disk.
-    partial.write(0, rewrite.head())?;
-    partial.sync()
+
+    fn copy(
+        &self,
+        partial: &Partial,
+        from: u64,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), PublishError> {
+        let total = self.rewrite.len();
+        if from < total {
+            let mut writer = Writer { job: self, partial, total, noted: from, progress };
+            gather(self.source, self.rewrite, from, &mut writer)?;
+            partial.checkpoint(total)?;
+        }
+        // Only now the file is one: all that its index points to is on the disk.
+        partial.write(0, self.rewrite.head())?;
+        partial.sync()
+    }
+
+    /// Reads the new file as any player would, and compares all of it with the source.
+    fn verify(&self, partial: &Partial, progress: &mut dyn FnMut(Progress)) -> Result<(), PublishError> {
+        let total = self.rewrite.len();
+        let written = Content::read(&partial.file, &partial.path, total, self.policy)?;
+        let old = (&self.source.content.frame, &self.source.content.timeline);
+        self.rewrite.confirm(old, (&written.frame, &written.timeline, &written.plan), self.policy)?;
+        let mut comparer = Comparer { partial, total, block: Vec::new(), progress };
+        comparer.take(0, self.rewrite.head())?;
+        let compared = gather(self.source, self.rewrite, 0, &mut comparer);
+        // A source that changed in the meantime differs for that reason.
+        if matches!(compared, Err(PublishError::DifferentByte { .. })) {
+            self.source.check_unchanged()?;
+        }
+        compared
+    }
 }
 
 /// Writes the new file.
 struct Writer<'a> {
-    source: &'a Source,
+    job: &'a Job<'a>,
     partial: &'a Partial,
     total: u64,
     /// What the record says.
@@ -223,30 +247,14 @@ impl Sink for Writer<'_> {
     fn take(&mut self, offset: u64, bytes: &[u8]) -> Result<(), PublishError> {
         self.partial.write(offset, bytes)?;
         let done = offset.saturating_add(bytes.len() as u64);
-        if done.saturating_sub(self.noted) >= CHECKPOINT_BYTES {
-            self.source.check_unchanged()?;
+        if done.saturating_sub(self.noted) >= self.job.checkpoint_bytes {
+            self.job.source.check_unchanged()?;
             self.partial.checkpoint(done)?;
             self.noted = done;
         }
         (self.progress)(Progress { stage: Stage::Copying, done, total: self.total });
         Ok(())
     }
-}
-
-/// Reads the new file as any player would, and compares all of it with the source.
-fn verify(
-    source: &Source,
-    rewrite: &Rewrite,
-    partial: &Partial,
-    policy: Policy,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), PublishError> {
-    let written = Content::read(&partial.file, &partial.path, rewrite.len(), policy)?;
-    let old = (&source.content.frame, &source.content.timeline);
-    rewrite.confirm(old, (&written.frame, &written.timeline, &written.plan), policy)?;
-    let mut reader = Comparer { partial, total: rewrite.len(), block: Vec::new(), progress };
-    reader.take(0, rewrite.head())?;
-    gather(source, rewrite, 0, &mut reader)
 }
 
 /// Reads the new file back.
@@ -271,3 +279,6 @@ impl Sink for Comparer<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

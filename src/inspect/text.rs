@@ -83,6 +83,7 @@ fn write_segments(segments: &Segments, lines: &mut Lines) {
     if *count > 1 {
         lines.row("", &sparkline::of(&segments.durations_s));
     }
+    lines.row("layout", &layout(segments));
     for rate in &segments.playlist_rates {
         let (peak, average) = (rounded(rate.peak_bits_per_s), rounded(rate.average_bits_per_s));
         lines.row(
@@ -93,6 +94,15 @@ fn write_segments(segments: &Segments, lines: &mut Lines) {
     if *count > 1 {
         lines.row("", &sparkline::of(&rates(segments)));
     }
+}
+
+/// How many pieces of the file a segment of a track is, and what makes it one.
+fn layout(segments: &Segments) -> String {
+    if segments.contiguous {
+        return "segment-contiguous: each segment of a track is one piece of the file".to_owned();
+    }
+    let average = segments.extents_average;
+    format!("interleaved, {average:.1} pieces of the file a segment; `rillcast optimize` makes it 1")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "printed with three digits")]

@@ -108,6 +108,11 @@ impl PublishError {
         move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
+    /// Whether another run could not go on with what was copied.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self, Self::SourceChanged | Self::Different(_) | Self::DifferentByte { .. })
+    }
+
     /// Whether the file is at fault or must stay as it is, not the machine or the call.
     pub const fn is_refusal(&self) -> bool {
         matches!(

@@ -50,6 +50,8 @@ fn segments() -> Segments {
         gap_count: 0,
         discontinuity_count: 0,
         interleave_gap_bytes: 0,
+        contiguous: true,
+        extents_average: 1.0,
         playlist_rates: vec![PlaylistRate {
             track: "v1".to_owned(),
             peak_bits_per_s: 2_200_000,

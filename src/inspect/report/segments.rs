@@ -1,5 +1,6 @@
 //! How the file would be cut, and what playlists would say of it.
 
+use rillcast_media::layout::Contiguity;
 use rillcast_media::movie::TrackKind;
 use rillcast_media::plan::SegmentPlan;
 use rillcast_media::presentation::{Bandwidth, Presentation, Rendition};
@@ -35,6 +36,10 @@ pub(in crate::inspect) struct Segments {
     pub(in crate::inspect) discontinuity_count: usize,
     /// Widest gap in the file between two tracks' bytes of one segment.
     pub(in crate::inspect) interleave_gap_bytes: u64,
+    /// Whether each segment of a track is one piece of the file.
+    pub(in crate::inspect) contiguous: bool,
+    /// Pieces of the file that a segment of a track is, on average.
+    pub(in crate::inspect) extents_average: f64,
     /// What playlists would state for each variant.
     pub(in crate::inspect) playlist_rates: Vec<PlaylistRate>,
     /// Duration of each.
@@ -66,6 +71,7 @@ pub(super) fn report(timeline: &Timeline, plan: &SegmentPlan, presentation: &Pre
     let longest = durations_s.iter().enumerate().rev().max_by(|(_, one), (_, other)| one.total_cmp(other));
     let (longest_number, max_s) = longest.map_or((0, 0.0), |(number, duration)| (number, *duration));
     let total: f64 = durations_s.iter().sum();
+    let contiguity = Contiguity::of(timeline, plan);
     let count = u32::try_from(durations_s.len()).unwrap_or(u32::MAX).max(1);
     Segments {
         count: plan.len(),
@@ -80,6 +86,8 @@ pub(super) fn report(timeline: &Timeline, plan: &SegmentPlan, presentation: &Pre
         gap_count: renditions.iter().flat_map(|of| &of.segments).filter(|segment| segment.gap).count(),
         discontinuity_count: cuts.iter().filter(|segment| segment.discontinuity).count(),
         interleave_gap_bytes: interleave::widest_gap_bytes(timeline, plan),
+        contiguous: contiguity.is_contiguous(),
+        extents_average: rounded(contiguity.average(), 1e3),
         playlist_rates: playlist_rates(presentation),
         sizes_bytes: sizes(renditions, plan.len()),
         durations_s,

@@ -36,6 +36,7 @@ plain.mp4
   plan         2 segments cut by v1, target duration 6 s
   durations    6.000 min, 6.000 avg, 6.000 s max; longest is number 0 at 0.000 s
                ██
+  layout       segment-contiguous: each segment of a track is one piece of the file
   bandwidth    v1: peak 2.20 Mb/s, average 2.00 Mb/s, as playlists state it
                ▄█
 
@@ -62,6 +63,17 @@ fn a_refusal_has_its_place_and_advice_and_stays_in_its_lines() {
     let expected = "a\\u{a}b.mp4\n\n  refused      unsupported, box `mvex` at byte 1154\n               \
                     a fragmented file\\u{7}\n  advice       remux it\n";
     assert_eq!(text(&report), expected);
+}
+
+#[test]
+fn an_interleaved_file_is_told_what_makes_it_contiguous() {
+    let mut report = plain();
+    let content = report.content.as_mut().expect("it has one");
+    let segments = content.segments.as_mut().expect("it is playable");
+    (segments.contiguous, segments.extents_average) = (false, 177.25);
+    let expected =
+        "  layout       interleaved, 177.2 pieces of the file a segment; `rillcast optimize` makes it 1\n";
+    assert!(text(&report).contains(expected), "{}", text(&report));
 }
 
 #[test]
