@@ -20,6 +20,7 @@ pub mod mp4;
 pub mod mp4_cuts;
 pub mod names;
 pub mod slabs;
+pub mod tokens;
 pub mod urls;
 
 /// A target: its name, which is that of its corpus, and its function.
@@ -50,4 +51,5 @@ pub const TARGETS: &[Target] = &[
     ("body", bodies::body),
     ("slices", bodies::slices),
     ("slabs", slabs::run),
+    ("tokens", tokens::run),
 ];

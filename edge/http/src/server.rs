@@ -208,6 +208,11 @@ impl Server {
         self.tables.iter().map(|table| table.alive()).sum()
     }
 
+    /// How many there have been since the start.
+    pub fn tokens_issued(&self) -> u64 {
+        self.tables.iter().map(|table| table.issued()).sum()
+    }
+
     /// Stops accepting, lets what is under way finish, and after `within` cuts what is left.
     ///
     /// HTTP/1 connections close after their response, idle ones at once; HTTP/2 ones get GOAWAY. Connections that

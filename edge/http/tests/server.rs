@@ -14,6 +14,9 @@ mod answers;
 #[path = "server/bodies.rs"]
 mod bodies;
 #[cfg(test)]
+#[path = "server/delivery.rs"]
+mod delivery;
+#[cfg(test)]
 #[path = "server/draining.rs"]
 mod draining;
 #[cfg(test)]

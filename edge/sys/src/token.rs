@@ -134,6 +134,7 @@ struct Slots<F> {
     /// The run of each slot that was ever used; `None` while it is free.
     runs: Vec<Option<Arc<Run<F>>>>,
     free: VecDeque<usize>,
+    issued: u64,
 }
 
 /// What an address means.
@@ -151,7 +152,7 @@ impl<F: Source> TokenTable<F> {
     /// A table of `slots_max` slots in `range`, or of as many as fit there.
     pub fn new(range: AddressRange, slots_max: usize) -> Arc<Self> {
         let slots_max = slots_max.min(range.len() / RUN_BYTES_MAX);
-        let slots = Slots { runs: Vec::new(), free: VecDeque::new() };
+        let slots = Slots { runs: Vec::new(), free: VecDeque::new(), issued: 0 };
         Arc::new(Self { range, slots: Mutex::new(slots), slots_max })
     }
 
@@ -191,6 +192,11 @@ impl<F: Source> TokenTable<F> {
         slots.runs.len().saturating_sub(slots.free.len())
     }
 
+    /// Tokens there have been.
+    pub fn issued(&self) -> u64 {
+        self.slots().issued
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots<F>> {
         // Nothing panics while it holds the lock, so what it guards is whole.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -199,12 +205,14 @@ impl<F: Source> TokenTable<F> {
 
 impl<F> Slots<F> {
     fn take(&mut self, run: Arc<Run<F>>, slots_max: usize) -> Option<usize> {
-        if self.runs.len() < slots_max {
-            self.runs.push(Some(run));
-            return self.runs.len().checked_sub(1);
-        }
-        let slot = self.free.pop_front()?;
+        let slot = if self.runs.len() < slots_max {
+            self.runs.push(None);
+            self.runs.len().checked_sub(1)?
+        } else {
+            self.free.pop_front()?
+        };
         *self.runs.get_mut(slot)? = Some(run);
+        self.issued = self.issued.saturating_add(1);
         Some(slot)
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    harness::{PATIENCE, Rig, media, wait_until, write_file},
+    harness::{PATIENCE, Rig, block_on, media, wait_until, write_file},
     tls::{client_config, renew},
 };
 
@@ -48,6 +48,14 @@ fn get(target: &str) -> Request<Empty<Bytes>> {
 
 async fn read(response: Response<Incoming>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
+}
+
+/// The body at `target` over HTTP/2 without TLS.
+pub(crate) fn get_plain(address: SocketAddr, target: &str) -> Bytes {
+    block_on(async {
+        let mut sender = connect_plain(address).await;
+        read(sender.send_request(get(target)).await.unwrap()).await
+    })
 }
 
 #[tokio::test]
