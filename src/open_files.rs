@@ -16,7 +16,8 @@ pub(crate) fn raise(connections: u64, assets: u64) {
     }
     // None is no limit.
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let wanted = connections.saturating_add(assets).saturating_add(OTHERS);
+    // An asset has its source open, and the packed sound of a track or two while somebody listens.
+    let wanted = connections.saturating_add(assets.saturating_mul(2)).saturating_add(OTHERS);
     if allowed < wanted {
         tracing::info!(
             allowed,

@@ -15,6 +15,7 @@ pub mod bodies;
 pub mod codec;
 mod fields;
 pub mod http;
+pub mod index;
 pub mod layout;
 pub mod mp4;
 pub mod mp4_cuts;
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("mp4", mp4::run),
     ("mp4_cuts", mp4_cuts::run),
     ("layout", layout::run),
+    ("index", index::run),
     ("avc_config", codec::avc_config),
     ("hevc_config", codec::hevc_config),
     ("aac_config", codec::aac_config),

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use rillcast_fixtures::{AVC_RECORD, ESDS, Edit, HEVC_RECORD, Shape, SizeTable, Track, hex};
 use rillcast_fuzz::TARGETS;
+use rillcast_media::demux::mp4::read_all;
+use rillcast_media::index::Edition;
+use rillcast_media::plan::Policy;
+use rillcast_origin::index::file;
 
 /// Bytes of one input.
 const MAX_INPUT_BYTES: usize = 20 << 10;
@@ -77,6 +81,13 @@ fn write_seeds() {
             write_seed("mp4_cuts", &format!("{name}-{way}"), &cut);
         }
     }
+    for (name, bytes) in shapes() {
+        if let Some(edition) = edition(bytes).filter(|_| ["edits", "clips", "hevc", "bare"].contains(&&*name))
+        {
+            write_seed("index", &name, &edition);
+            write_seed("index", &format!("{name}-file"), &file::of_edition(edition, Policy::VOD));
+        }
+    }
     write_seed("avc_config", "high", &hex(AVC_RECORD));
     write_seed("hevc_config", "main", &hex(HEVC_RECORD));
     write_seed("esds", "lc", &hex(ESDS));
@@ -134,6 +145,12 @@ fn shapes() -> Vec<(String, Vec<u8>)> {
         ("two-videos", Shape::new(vec![video(), Track::avc(7, 25, 12, 40), Track::avc(8, 30, 10, 40)])),
     ];
     shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape.bytes())).collect()
+}
+
+/// The edition of a film as bytes.
+fn edition(film: Vec<u8>) -> Option<Vec<u8>> {
+    let movie = read_all(&film.into()).ok()?;
+    Edition::new(movie, Policy::VOD).ok()?.0.encode()
 }
 
 fn write_seed(target: &str, name: &str, bytes: &[u8]) {

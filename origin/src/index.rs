@@ -27,11 +27,12 @@ mod sweep;
 mod writer;
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use rillcast_http::Map;
@@ -42,9 +43,10 @@ pub(crate) use self::contents::{Stored, Text};
 pub use self::file::IndexFault;
 pub(crate) use self::file::Kind;
 use self::file::{IndexFile, MAX_INDEX_BYTES};
+pub(crate) use self::place::Companion;
 pub use self::place::Place;
-use self::place::{Companion, Folders};
-use self::writer::Job;
+use self::place::{Folders, Part};
+pub(crate) use self::writer::Job;
 use crate::asset_path::AssetPath;
 use crate::blob::Blob;
 use crate::vod::asset::{Asset, OpenError};
@@ -61,6 +63,8 @@ pub struct IndexSettings {
     pub root: PathBuf,
     /// Bytes of all files together.
     pub limit_bytes: u64,
+    /// Whether scattered sound is packed.
+    pub packed_audio: bool,
 }
 
 /// The stored indexes of a store's assets.
@@ -72,8 +76,24 @@ pub struct Indexes {
 /// What a store with indexes has.
 struct Kept {
     shelf: Arc<Shelf>,
-    jobs: SyncSender<Job>,
+    jobs: Arc<SyncSender<Job>>,
     queued: Arc<Mutex<HashSet<AssetPath>>>,
+    packed_audio: bool,
+}
+
+/// What an open asset needs to have its sound packed. Holds nothing alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Packing {
+    path: AssetPath,
+    jobs: Weak<SyncSender<Job>>,
+}
+
+impl Packing {
+    /// Queues the job for the asset's path; false when there is no room for it.
+    pub(crate) fn queue(&self, job: impl FnOnce(AssetPath) -> Job) -> bool {
+        let Some(jobs) = self.jobs.upgrade() else { return false };
+        jobs.try_send(job(self.path.clone())).is_ok()
+    }
 }
 
 /// What came of writing an index ahead.
@@ -123,11 +143,13 @@ impl Indexes {
     /// # Errors
     /// The system's error when the thread cannot be started.
     pub fn start(settings: IndexSettings, background: Handle) -> io::Result<Self> {
+        let packed_audio = settings.packed_audio;
         let shelf = Arc::new(Shelf::new(settings));
         let queued = Arc::new(Mutex::default());
         let (jobs, waiting) = sync_channel(MAX_QUEUED);
+        let jobs = Arc::new(jobs);
         writer::start(Arc::clone(&shelf), Arc::clone(&queued), waiting, background)?;
-        Ok(Self { kept: Some(Kept { shelf, jobs, queued }) })
+        Ok(Self { kept: Some(Kept { shelf, jobs, queued, packed_audio }) })
     }
 
     /// The asset at `path`, whose source is `blob`: from its index, else parsed.
@@ -140,10 +162,12 @@ impl Indexes {
         blob: Arc<dyn Blob>,
         policy: Policy,
     ) -> Result<Asset, OpenError> {
-        if let Some(asset) = self.stored(path, &blob, policy).await {
-            return Ok(asset);
-        }
-        Asset::open(blob, policy).await
+        let mut asset = match self.stored(path, &blob, policy).await {
+            Some(asset) => asset,
+            None => Asset::open(blob, policy).await?,
+        };
+        asset.packing = self.packing(path);
+        Ok(asset)
     }
 
     /// Has the index of `asset`, which was parsed, written soon; then `mapped` gets an asset that uses it.
@@ -162,6 +186,12 @@ impl Indexes {
             asset: Arc::clone(asset),
             mapped: Box::new(mapped),
         });
+    }
+
+    /// What the asset at `path` needs to have its sound packed, if that is meant to be.
+    fn packing(&self, path: &AssetPath) -> Option<Packing> {
+        let kept = self.kept.as_ref().filter(|kept| kept.packed_audio)?;
+        Some(Packing { path: path.clone(), jobs: Arc::downgrade(&kept.jobs) })
     }
 
     /// Writes the index of the asset at `path` now, unless a good one is there.
@@ -257,7 +287,7 @@ impl Shelf {
 
     /// The index of `path`, checked but for its source; `None` where there is none.
     fn find(&self, path: &AssetPath, policy: Policy, blob: &dyn Blob) -> Result<Option<Stored>, IndexFault> {
-        let file = match self.folders.open(path, Companion::Index) {
+        let file = match self.open(path, Companion::Index) {
             Ok(Some(file)) => file?,
             Ok(None) => return Ok(None),
             Err(error) => {
@@ -279,20 +309,44 @@ impl Shelf {
             return Err(IndexFault::Damaged);
         }
         let stored = Stored::of(parsed?, map, blob.len())?;
-        // The oldest go first when there are too many: this one is in use. It may not be ours to touch.
-        let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-        let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
-        let _ = rustix::fs::futimens(&file, &times);
         Ok(Some(stored))
+    }
+
+    /// Opens `companion` of `path`, and notes that it is used; `None` where there is none.
+    pub(crate) fn open(
+        &self,
+        path: &AssetPath,
+        companion: Companion,
+    ) -> io::Result<Option<Result<File, IndexFault>>> {
+        let opened = self.folders.open(path, companion)?;
+        if let Some(Ok(file)) = &opened {
+            touch(file);
+        }
+        Ok(opened)
+    }
+
+    /// Begins to write `companion` of `path`.
+    pub(crate) fn begin(&self, path: &AssetPath, companion: Companion) -> io::Result<Part> {
+        self.folders.begin(path, companion)
+    }
+
+    /// Gives `part`, a file of `bytes` bytes, its name.
+    pub(crate) fn publish(&self, part: Part, bytes: u64) -> io::Result<()> {
+        part.publish()?;
+        self.count(bytes);
+        Ok(())
+    }
+
+    /// Bytes of all files together.
+    pub(crate) const fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
     }
 
     /// Writes `bytes` as `companion` of `path`.
     fn put(&self, path: &AssetPath, companion: Companion, bytes: &[u8]) -> io::Result<()> {
-        let mut part = self.folders.begin(path, companion)?;
+        let mut part = self.begin(path, companion)?;
         io::Write::write_all(part.file(), bytes)?;
-        part.publish()?;
-        self.count(bytes.len() as u64);
-        Ok(())
+        self.publish(part, bytes.len() as u64)
     }
 
     /// Counts `bytes` that were written, and removes the oldest files when they are too many.
@@ -319,6 +373,15 @@ impl Shelf {
              or name another in origin.index_dir, or say origin.index = \"off\""
         );
     }
+}
+
+/// Notes that `file` is used: the oldest go first when there are too many. Not its time of change, by which an open
+/// sidecar is known to be the same.
+fn touch(file: &File) {
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let kept = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+    // It may not be ours to touch.
+    let _ = rustix::fs::futimens(file, &rustix::fs::Timestamps { last_access: now, last_modification: kept });
 }
 
 /// A map that is shared.

@@ -17,6 +17,7 @@ pub mod locator;
 pub mod origin;
 pub mod publish;
 pub mod recent;
+mod sidecar;
 mod told;
 pub mod vod;
 

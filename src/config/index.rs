@@ -13,6 +13,7 @@ use super::raw::{RawIndex, RawOrigin};
 pub(crate) struct IndexConfig {
     kept: Kept,
     limit_bytes: u64,
+    packed_audio: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,8 @@ impl IndexConfig {
     /// The settings for the files in `root`; none when there are no indexes.
     pub(crate) fn settings(&self, root: &Path) -> Option<IndexSettings> {
         let Kept::At(place) = &self.kept else { return None };
-        Some(IndexSettings { place: place.clone(), root: root.to_owned(), limit_bytes: self.limit_bytes })
+        let (limit_bytes, packed_audio) = (self.limit_bytes, self.packed_audio);
+        Some(IndexSettings { place: place.clone(), root: root.to_owned(), limit_bytes, packed_audio })
     }
 
     /// What to tell the operator about indexes that are meant to be and are not.
@@ -48,7 +50,7 @@ pub(super) fn check(raw: &RawOrigin) -> IndexConfig {
         }
         RawIndex::Cache => Kept::At(Place::Cache(raw.index_dir.clone())),
     };
-    IndexConfig { kept, limit_bytes: raw.index_mib.saturating_mul(MIB) }
+    IndexConfig { kept, limit_bytes: raw.index_mib.saturating_mul(MIB), packed_audio: raw.packed_audio }
 }
 
 /// Our cache directory: systemd's, else that of the user (XDG Base Directory Specification).

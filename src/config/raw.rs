@@ -106,6 +106,7 @@ pub(super) struct RawOrigin {
     pub(super) index: RawIndex,
     pub(super) index_dir: PathBuf,
     pub(super) index_mib: u64,
+    pub(super) packed_audio: bool,
 }
 
 /// `origin.index`.
@@ -214,6 +215,7 @@ impl Default for RawOrigin {
             index: RawIndex::Cache,
             index_dir: PathBuf::new(),
             index_mib: 4096,
+            packed_audio: true,
         }
     }
 }

@@ -52,8 +52,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// The edition in `file`, which lies in `map`, if it is of a source of `source_len` bytes.
     pub(super) fn of(file: IndexFile, map: Arc<Map>, source_len: u64) -> Result<Self, IndexFault> {
-        let name = Name { kind: Kind::Edition, coding: 0, rendition: 0 };
-        let edition = Edition::decode(file.section(name).ok_or(IndexFault::Table)?)?;
+        let edition = Edition::decode(file.section(Name::EDITION).ok_or(IndexFault::Table)?)?;
         let first = edition.timeline.clips().first();
         if first.is_none_or(|clip| clip.movie.source_len != source_len) {
             return Err(IndexFault::Stale);

@@ -17,7 +17,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use rillcast_media::index::DecodeError;
+use rillcast_media::index::{DecodeError, Edition};
 use rillcast_media::plan::Policy;
 use rillcast_media::revision::FORMAT_VERSION;
 use twox_hash::XxHash3_64;
@@ -64,6 +64,11 @@ pub(super) struct Name {
     pub(super) coding: u16,
     /// Which rendition it is of; 0 for what is of all.
     pub(super) rendition: u32,
+}
+
+impl Name {
+    /// The section of the edition.
+    pub(super) const EDITION: Self = Self { kind: Kind::Edition, coding: 0, rendition: 0 };
 }
 
 /// Of what an index was made.
@@ -220,8 +225,25 @@ pub(super) fn write(origin: &Origin, sections: &[(Name, Bytes)]) -> Vec<u8> {
     out
 }
 
+/// The file of an index with nothing but `edition`, as bytes: for tools that look at the format.
+pub fn of_edition(edition: Vec<u8>, policy: Policy) -> Vec<u8> {
+    let origin = Origin { stamp: Stamp([0; 5]), digest: 0, policy };
+    write(&origin, &[(Name::EDITION, edition.into())])
+}
+
+/// The edition in the file of an index, for tools that look at the format.
+///
+/// # Errors
+/// [`IndexFault`].
+pub fn edition(file: Bytes, policy: Policy) -> Result<Edition, IndexFault> {
+    let file = IndexFile::parse(file, policy)?;
+    Ok(Edition::decode(file.section(Name::EDITION).ok_or(IndexFault::Table)?)?)
+}
+
 /// Writes the checksum of `bytes`, a file of ours, into it.
-pub(super) fn seal(bytes: &mut [u8]) {
+///
+/// What is too short for one stays as it is.
+pub fn seal(bytes: &mut [u8]) {
     let sum = checksum(bytes).to_le_bytes();
     if let Some(place) = bytes.get_mut(CHECKSUM) {
         place.copy_from_slice(&sum);

@@ -4,6 +4,7 @@
 //!  cache    DIR/3f/3f9c…e1.rcx          named by a hash of the source's absolute path
 //!  beside   films/summer.mp4
 //!           films/.summer.mp4.rcx       hidden, so it is neither listed nor served
+//!           films/.summer.mp4.2.rcp     packed sound of track 2
 //! ```
 //!
 //! A file is written under another name in the same folder, brought to disk, and renamed: who opens it finds the
@@ -22,8 +23,9 @@ use twox_hash::XxHash3_128;
 use super::file::IndexFault;
 use crate::asset_path::AssetPath;
 
-/// Endings of what we write: indexes, and what is not complete yet.
+/// Endings of what we write: indexes, packed sound, and what is not complete yet.
 const INDEX_ENDING: &str = "rcx";
+const PACKED_ENDING: &str = "rcp";
 const PART_ENDING: &str = "rcpart";
 /// Readable by whoever may read the source's folder, written by us alone.
 const FILE_MODE: u32 = 0o644;
@@ -54,6 +56,8 @@ pub(crate) struct Folders {
 pub(crate) enum Companion {
     /// Its index.
     Index,
+    /// The packed sound of the track of this id.
+    Packed(u32),
 }
 
 impl Folders {
@@ -73,7 +77,8 @@ impl Folders {
     /// Where `companion` of the asset at `path` lies, from [`top`](Self::top).
     fn within(&self, path: &AssetPath, companion: Companion) -> PathBuf {
         let ending = match companion {
-            Companion::Index => INDEX_ENDING,
+            Companion::Index => INDEX_ENDING.to_owned(),
+            Companion::Packed(track) => format!("{track}.{PACKED_ENDING}"),
         };
         match &self.place {
             Place::Cache(_) => {
@@ -201,7 +206,7 @@ impl Drop for Part {
 /// Whether a file of this name is one of ours.
 pub(super) fn is_ours(name: &str) -> bool {
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    [INDEX_ENDING, PART_ENDING].contains(&ending)
+    [INDEX_ENDING, PACKED_ENDING, PART_ENDING].contains(&ending)
 }
 
 fn hashed(bytes: &[u8]) -> String {

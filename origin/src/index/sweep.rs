@@ -61,7 +61,8 @@ fn walk(top: &Path) -> Vec<Found> {
             if metadata.is_dir() {
                 folders.push(entry.path());
             } else if metadata.is_file() && entry.file_name().to_str().is_some_and(is_ours) {
-                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                let times = [metadata.accessed(), metadata.modified()];
+                let used = times.into_iter().flatten().max().unwrap_or(SystemTime::UNIX_EPOCH);
                 found.push(Found { used, len: metadata.len(), path: entry.path() });
             }
         }
@@ -81,7 +82,8 @@ mod tests {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, vec![0; len]).unwrap();
         let used = SystemTime::UNIX_EPOCH + Duration::from_secs(age);
-        fs::File::options().write(true).open(&path).unwrap().set_modified(used).unwrap();
+        let times = fs::FileTimes::new().set_accessed(used).set_modified(used);
+        fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
         path
     }
 
@@ -92,7 +94,7 @@ mod tests {
         let film = put(top, "film.mp4", 10_000, 1);
         let old = put(top, "a/.film.mp4.rcx", 400, 2);
         let part = put(top, ".1-1.rcpart", 400, 3);
-        let newer = put(top, "b/.third.mp4.rcx", 300, 4);
+        let newer = put(top, "b/.other.mp4.2.rcp", 300, 4);
         let newest = put(top, "b/.other.mp4.rcx", 300, 5);
         assert_eq!(sweep(top, 1400), 1400, "at the limit");
         assert!(old.exists());

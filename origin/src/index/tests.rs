@@ -93,11 +93,11 @@ impl Films {
 }
 
 fn settings(place: &Place, media: &Path) -> IndexSettings {
-    IndexSettings { place: place.clone(), root: media.to_owned(), limit_bytes: 1 << 30 }
+    IndexSettings { place: place.clone(), root: media.to_owned(), limit_bytes: 1 << 30, packed_audio: false }
 }
 
 /// All bytes of all objects of `asset`, each with its name.
-fn everything(asset: &Asset) -> Vec<(String, Bytes)> {
+fn everything(asset: &Arc<Asset>) -> Vec<(String, Bytes)> {
     let multivariant = asset.multivariant().expect("every asset has one").plain;
     let mut all = vec![("multivariant".to_owned(), multivariant)];
     for (index, rendition) in asset.edition().renditions.iter().enumerate() {

@@ -12,17 +12,22 @@ use super::place::Companion;
 use super::{RefreshError, Shelf};
 use crate::asset_path::AssetPath;
 use crate::blob::Priority;
+use crate::sidecar::{PackError, Slot, pack, told};
 use crate::vod::asset::{Asset, OpenError};
 
 /// How much the thread stands back behind those that serve (nice(2)).
 const NICENESS: i32 = 10;
 
 /// What the thread is told to do.
-pub(super) enum Job {
+pub(crate) enum Job {
     /// Write the index of an asset that was parsed, and hand over one that uses it.
     Write { path: AssetPath, asset: Arc<Asset>, mapped: Box<dyn FnOnce(Asset) + Send> },
     /// Write an index whose source has another stamp now.
     Restamp { path: AssetPath, bytes: Vec<u8> },
+    /// Find or make the packed sound of a rendition.
+    Pack { path: AssetPath, asset: Arc<Asset>, index: usize },
+    /// Verify a segment of packed sound.
+    Verify { path: AssetPath, asset: Arc<Asset>, index: usize, number: usize },
     /// Say when all before this is done.
     Tell { done: SyncSender<()> },
 }
@@ -54,6 +59,18 @@ fn carry_out(shelf: &Shelf, job: Job, background: &Handle) -> Option<AssetPath> 
             let _ = done.send(());
             return None;
         }
+        Job::Pack { path, asset, index } => {
+            fill(shelf, &path, &asset, index);
+            return None;
+        }
+        Job::Verify { path, asset, index, number } => {
+            if let Some(Err(fault)) =
+                asset.packed_slot(index).and_then(Slot::get).map(|packed| packed.verify(number))
+            {
+                told(&path, &fault);
+            }
+            return None;
+        }
         Job::Restamp { path, bytes } => {
             let result = shelf.put(&path, Companion::Index, &bytes).map_err(RefreshError::from);
             (path, result)
@@ -73,6 +90,17 @@ fn carry_out(shelf: &Shelf, job: Job, background: &Handle) -> Option<AssetPath> 
         Err(error) => tracing::debug!(path = path.as_str(), %error, "an index is not kept"),
     }
     Some(path)
+}
+
+/// Finds or makes the packed sound of rendition `index`.
+fn fill(shelf: &Shelf, path: &AssetPath, asset: &Asset, index: usize) {
+    let Some(slot) = asset.packed_slot(index) else { return };
+    match pack(shelf, path, asset, index) {
+        Ok(packed) => slot.fill(packed),
+        Err(PackError::NotMeant) => {}
+        Err(PackError::Write(error)) => shelf.tell_unwritable(&error),
+        Err(error) => tracing::info!(path = path.as_str(), %error, "sound is not packed"),
+    }
 }
 
 /// The bytes of the index of `asset`, which was parsed.
@@ -97,7 +125,11 @@ pub(super) fn put(
     shelf.put(path, Companion::Index, bytes)?;
     let blob = Arc::clone(&asset.blob);
     match shelf.find(path, asset.policy, blob.as_ref()) {
-        Ok(Some(stored)) => Ok(Asset::of_stored(blob, stored)),
+        Ok(Some(stored)) => {
+            let mut mapped = Asset::of_stored(blob, stored);
+            mapped.packing.clone_from(&asset.packing);
+            Ok(mapped)
+        }
         // Somebody removed it at once.
         Ok(None) => Err(io::Error::from(io::ErrorKind::NotFound).into()),
         Err(fault) => {

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use rillcast_http::FileExtent;
 use rillcast_media::demux::mp4::Mp4Reader;
 use rillcast_media::demux::{Demux, FormatError};
 use rillcast_media::index::{Edition, EditionError, ListedRendition};
 use rillcast_media::manifest::hls;
-use rillcast_media::movie::{Movie, Unplayable};
+use rillcast_media::movie::{Movie, TrackKind, Unplayable};
 use rillcast_media::package::cmaf;
 use rillcast_media::plan::{PlanError, Policy};
 use rillcast_media::presentation::{Presentation, TrackName};
@@ -16,7 +17,8 @@ use rillcast_media::timeline::TimelineError;
 
 use super::content::ContentNames;
 use crate::blob::{Blob, BlobError, Priority};
-use crate::index::{Kind, Stored, Text};
+use crate::index::{Job, Kind, Packing, Stored, Text};
+use crate::sidecar::Slot;
 
 /// Memory of an asset besides what is counted.
 const OWN_BYTES: usize = 8192;
@@ -31,6 +33,8 @@ pub struct Asset {
     pub policy: Policy,
     /// Names the bytes of its pieces.
     pub(crate) content: ContentNames,
+    /// How its sound is packed; without, it is served as it lies.
+    pub(crate) packing: Option<Packing>,
     known: Known,
     multivariant: OnceLock<Text>,
     tracks: Vec<TrackTexts>,
@@ -55,6 +59,7 @@ struct TrackTexts {
     media: OnceLock<Text>,
     i_frames: OnceLock<Text>,
     init: OnceLock<Text>,
+    packed: Slot,
 }
 
 /// Why an asset cannot be opened.
@@ -130,7 +135,7 @@ impl Asset {
         let revision = edition.revision;
         let tracks = edition.renditions.iter().map(|_| TrackTexts::default()).collect();
         let content = ContentNames::new(blob.stamp(), revision);
-        Self { blob, revision, policy, content, known, multivariant: OnceLock::new(), tracks }
+        Self { blob, revision, policy, content, packing: None, known, multivariant: OnceLock::new(), tracks }
     }
 
     /// What is shown, where it is cut, and what is listed.
@@ -179,6 +184,37 @@ impl Asset {
             Known::Parsed { read, .. } => read,
             Known::Stored(_) => &[],
         }
+    }
+
+    /// The packed bytes of segment `number` of rendition `index` behind its header, if there are any yet. The first
+    /// time that sound is asked for, it is packed soon; until then, and of pictures, there are none.
+    ///
+    /// Cost: no system call.
+    pub(crate) fn packed(self: &Arc<Self>, index: usize, number: usize) -> Option<FileExtent> {
+        let packing = self.packing.as_ref()?;
+        let slot = self.packed_slot(index)?;
+        let asset = || Arc::clone(self);
+        let Some(packed) = slot.get() else {
+            if slot.ask() && !packing.queue(|path| Job::Pack { path, asset: asset(), index }) {
+                slot.forget();
+            }
+            return None;
+        };
+        let extent = packed.extent(number);
+        if extent.is_none()
+            && packed.claim(number)
+            && !packing.queue(|path| Job::Verify { path, asset: asset(), index, number })
+        {
+            packed.give_up();
+        }
+        extent
+    }
+
+    /// Where the packed sound of rendition `index` is put; none for pictures.
+    pub(crate) fn packed_slot(&self, index: usize) -> Option<&Slot> {
+        let rendition = self.edition().renditions.get(index)?;
+        let is_sound = rendition.name.kind == TrackKind::Audio;
+        self.tracks.get(index).filter(|_| is_sound).map(|track| &track.packed)
     }
 
     /// The multivariant playlist.

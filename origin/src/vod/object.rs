@@ -1,6 +1,8 @@
 //! A piece of an open asset as a body: described, not read.
 
-use rillcast_http::{Body, BodySource};
+use std::sync::Arc;
+
+use rillcast_http::{Body, BodySource, FileExtent};
 use rillcast_media::index::ListedRendition;
 use rillcast_media::package::cmaf;
 use rillcast_media::plan;
@@ -34,7 +36,7 @@ pub(crate) fn multivariant(asset: &Asset) -> Result<Option<Object>, BlobError> {
 /// # Errors
 /// [`BlobError::Outside`] if the plan and the blob disagree: our bug, or an index that somebody made up;
 /// [`BlobError::Io`] if the asset's index was damaged under us: opened anew, the asset is whole again.
-pub(crate) fn object(asset: &Asset, index: usize, piece: Piece) -> Result<Option<Object>, BlobError> {
+pub(crate) fn object(asset: &Arc<Asset>, index: usize, piece: Piece) -> Result<Option<Object>, BlobError> {
     let text = |kind| asset.text(kind, index);
     let slices = match piece {
         Piece::Media => return whole(asset, text(Kind::Media).map(Object::Playlist)),
@@ -43,7 +45,15 @@ pub(crate) fn object(asset: &Asset, index: usize, piece: Piece) -> Result<Option
         Piece::Segment(number) => segment(asset, index, number),
         Piece::KeyFrame(number) => key_frame(asset, index, number),
     };
-    let body = slices.map(|slices| body(asset, &slices)).transpose();
+    let packed = match piece {
+        Piece::Segment(number) if slices.is_some() => asset.packed(index, number as usize),
+        _ => None,
+    };
+    let packed = slices.as_ref().zip(packed).and_then(|(slices, packed)| with_packed(slices, packed));
+    let body = match (packed, slices) {
+        (Some(packed), _) => Ok(Some(packed)),
+        (None, slices) => slices.map(|slices| body(asset, &slices)).transpose(),
+    };
     whole(asset, None)?;
     Ok(body?.map(Object::Media))
 }
@@ -56,7 +66,8 @@ fn whole(asset: &Asset, object: Option<Object>) -> Result<Option<Object>, BlobEr
     Ok(object)
 }
 
-fn segment(asset: &Asset, index: usize, number: u32) -> Option<Slices> {
+/// Segment `number` of rendition `index`, described by the source.
+pub(crate) fn segment(asset: &Asset, index: usize, number: u32) -> Option<Slices> {
     let edition = asset.edition();
     let rendition: &ListedRendition = edition.renditions.get(index)?;
     let at = usize::try_from(number).ok().filter(|at| *at < rendition.segments)?;
@@ -76,6 +87,31 @@ fn key_frame(asset: &Asset, index: usize, number: u32) -> Option<Slices> {
     let sample = edition.timeline.clips().get(frame.clip)?.sample(rendition.track, frame.position)?;
     let duration = u32::try_from(frame.duration).unwrap_or(u32::MAX);
     Some(cmaf::key_frame(number.saturating_add(1), &sample, frame.pts, duration))
+}
+
+/// What segment `number` has behind its header; `None` where there is no such segment.
+///
+/// # Errors
+/// As of [`object`].
+pub(crate) fn payload(asset: &Asset, index: usize, number: u32) -> Result<Option<Body>, BlobError> {
+    let Some(slices) = segment(asset, index, number) else { return Ok(None) };
+    let header = slices.iter().next().map_or(0, Slice::len);
+    body(asset, &slices).map(|body| Some(body.range(header..slices.len())))
+}
+
+/// The body of `slices` with `packed` in place of all behind the header, if that is as long.
+fn with_packed(slices: &Slices, packed: FileExtent) -> Option<Body> {
+    let header = match slices.iter().next()? {
+        Slice::Mem(header) => header.clone(),
+        Slice::Extent(_) => return None,
+    };
+    if (header.len() as u64).checked_add(packed.len())? != slices.len() {
+        return None;
+    }
+    let mut body = Body::new();
+    body.push(header);
+    body.push(packed);
+    Some(body)
 }
 
 /// Maps slices to sources of the asset's blob.

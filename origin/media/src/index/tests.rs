@@ -1,4 +1,4 @@
-use rillcast_fixtures::{Edit, Shape, Track as Made};
+use rillcast_fixtures::{AVC_RECORD, Edit, Shape, Track as Made, hex};
 
 use super::*;
 use crate::demux::mp4::read_all;
@@ -25,8 +25,20 @@ fn films() -> Vec<Shape> {
         ]),
         Shape::new(vec![Made::aac(1, 750), Made::aac(2, 750).with_title("Director's commentary")]),
         Shape::new(vec![Made::avc(1, 25, 12, 40).with_edits(&[Edit::new(790, 0)])]),
+        Shape::new(vec![bare()]),
         end,
     ]
+}
+
+/// Pictures whose parameter sets are only in their first sample.
+fn bare() -> Made {
+    let mut bare = Made::avc(1, 25, 12, 40);
+    bare.entry.fourcc = *b"avc3";
+    bare.entry.children[0].fields = hex("0164001fffe000");
+    bare.samples[0].size = 43;
+    let sets = hex(AVC_RECORD)[8..37].to_vec();
+    bare.first_bytes = [hex("0000001d"), sets, hex("0000000668e88ecb22c0")].concat();
+    bare
 }
 
 fn edition(film: &Shape) -> Edition {

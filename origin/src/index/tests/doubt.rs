@@ -91,10 +91,10 @@ async fn an_index_that_somebody_made_up_does_no_harm() {
     let good = fs::read(films.index("a.mp4")).expect("it is there");
     let blob = films.blob("a.mp4").await;
     let map = || {
-        let file = fs::File::open(films.index("a.mp4")).expect("it is there");
+        let file = File::open(films.index("a.mp4")).expect("it is there");
         Arc::new(Map::of(&file, good.len()).expect("it can be mapped"))
     };
-    for at in (40..good.len()).step_by(3) {
+    for at in (40..good.len()).step_by(16) {
         for value in [0, 0x7f, 0xff] {
             let mut other = good.clone();
             other[at] = value;
@@ -103,7 +103,7 @@ async fn an_index_that_somebody_made_up_does_no_harm() {
             let Ok(stored) = parsed.and_then(|parsed| Stored::of(parsed, map(), blob.len())) else {
                 continue;
             };
-            let asset = Asset::of_stored(Arc::clone(&blob), stored);
+            let asset = Arc::new(Asset::of_stored(Arc::clone(&blob), stored));
             for index in 0..asset.edition().renditions.len() {
                 for piece in [Piece::Media, Piece::Init, Piece::Segment(0), Piece::KeyFrame(0)] {
                     // Bytes outside the source are an error; all else is somebody's nonsense about this one file.
@@ -137,7 +137,7 @@ async fn a_source_with_other_content_has_another_index() {
 #[tokio::test]
 async fn a_source_that_was_only_touched_keeps_its_index() {
     let (films, truth) = indexed().await;
-    let source = fs::File::options().write(true).open(films.media().join("a.mp4")).expect("it is there");
+    let source = File::options().write(true).open(films.media().join("a.mp4")).expect("it is there");
     source.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("ours");
     let asset = films.open("a.mp4").await;
     assert!(asset.is_stored() && everything(&asset) == truth);
@@ -175,7 +175,7 @@ async fn what_others_may_write_is_not_read() {
     fs::remove_file(films.index("a.mp4")).expect("removed");
     fs::create_dir(films.index("a.mp4")).expect("made");
     assert_eq!(films.find("a.mp4").await, Err(IndexFault::Foreign));
-    assert!(everything(&*films.open("a.mp4").await) == truth);
+    assert!(everything(&films.open("a.mp4").await) == truth);
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn an_index_cut_short_while_it_is_used_makes_nothing_wrong() {
     films.indexes.settle();
     let asset = films.open("a.mp4").await;
     assert!(asset.is_stored() && asset.stored_bytes() > 8192);
-    let cut = fs::File::options().write(true).open(films.index("a.mp4")).expect("it is there");
+    let cut = File::options().write(true).open(films.index("a.mp4")).expect("it is there");
     cut.set_len(0).expect("cut");
     assert!(object(&asset, 0, Piece::Segment(90)).is_err());
     assert!(object(&asset, 0, Piece::Media).is_err(), "nor is anything else of it used any more");

@@ -68,7 +68,7 @@ async fn what_waits_for_nobody_is_handed_over_when_it_is_there() {
         Arc::new(films.indexes.open(&path, films.blob("a.mp4").await, Policy::VOD).await.expect("a film"));
     let (sender, receiver) = sync_channel(1);
     films.indexes.keep(&path, &asset, move |mapped| sender.send(mapped).expect("awaited"));
-    let mapped = receiver.recv().expect("an asset");
+    let mapped = Arc::new(receiver.recv().expect("an asset"));
     assert!(mapped.is_stored() && mapped.memory_bytes() < asset.memory_bytes());
     assert_eq!(everything(&mapped), everything(&asset));
 }
