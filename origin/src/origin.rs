@@ -145,6 +145,7 @@ fn describe(locator: &Locator, object: Object, tag: &str, cache_control: HeaderV
     let mut entity = match object {
         Object::Playlist(text) => {
             let mut entity = Entity::new(PLAYLIST_TYPE, text.plain);
+            entity.coded = text.coded;
             entity.encoding = Encoding::Compress;
             entity
         }

@@ -2,9 +2,10 @@
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
-use crate::{body::Body, entity_tag::EntityTag, hot_set::ContentId};
+use crate::{body::Body, coding::Coding, entity_tag::EntityTag, hot_set::ContentId};
 
 /// A representation: its metadata and its body, whole. Ranges, conditions, codings and HEAD are `respond`'s work.
 #[derive(Debug, Clone)]
@@ -26,6 +27,9 @@ pub struct Entity {
     pub content: Option<ContentId>,
     /// Whether the body may be compressed on the way.
     pub encoding: Encoding,
+    /// The bytes in codings that were applied before, so that nobody has to: they are sent where `encoding` allows it
+    /// and a client takes them.
+    pub coded: Vec<(Coding, Bytes)>,
 }
 
 /// Whether a body may be compressed.
@@ -49,6 +53,7 @@ impl Entity {
             body: body.into(),
             content: None,
             encoding: Encoding::Identity,
+            coded: Vec::new(),
         }
     }
 }

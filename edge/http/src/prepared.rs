@@ -55,10 +55,14 @@ struct Variant {
 }
 
 impl Prepared {
-    /// Prepares `entity`; nothing is made yet.
+    /// Prepares `entity`; nothing is made yet but what it brings.
     pub fn new(mut entity: Entity) -> Self {
         remove_ours(&mut entity.headers);
-        Self { entity, identity: Variant::default(), gzip: Variant::default(), brotli: Variant::default() }
+        let coded = std::mem::take(&mut entity.coded);
+        let [identity, gzip, brotli] = [(); 3].map(|()| Variant::default());
+        let prepared = Self { entity, identity, gzip, brotli };
+        coded.into_iter().for_each(|(coding, bytes)| prepared.keep(coding, bytes));
+        prepared
     }
 
     /// The entity.

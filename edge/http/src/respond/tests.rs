@@ -138,6 +138,20 @@ async fn each_coding_has_its_own_tag_and_ranges_count_in_it() {
 }
 
 #[tokio::test]
+async fn bytes_that_were_coded_before_are_sent_where_a_coding_is_wanted() {
+    use crate::coding::Coding;
+    let mut entity = playlist();
+    entity.coded = vec![(Coding::Gzip, Bytes::from_static(b"made before"))];
+    let gzip = get(&[(header::ACCEPT_ENCODING, "gzip")], entity.clone()).await;
+    assert_eq!((field(&gzip, header::CONTENT_ENCODING), &body(&gzip)[..]), ("gzip", &b"made before"[..]));
+    assert_eq!(field(&gzip, header::ETAG), "\"v1-gz\"");
+    let brotli = get(&[(header::ACCEPT_ENCODING, "br")], entity.clone()).await;
+    assert_eq!(field(&brotli, header::CONTENT_ENCODING), "br", "another one is made as ever");
+    let plain = get(&[], entity).await;
+    assert_eq!(body(&plain), body(&get(&[], playlist()).await));
+}
+
+#[tokio::test]
 async fn short_media_and_already_coded_bodies_stay_as_they_are() {
     let accept = [(header::ACCEPT_ENCODING, "gzip")];
     let short = Entity { body: "short".into(), ..playlist() };
