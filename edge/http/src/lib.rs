@@ -14,6 +14,7 @@
 mod access_log;
 mod activity;
 mod admission;
+mod batch;
 pub mod body;
 pub mod body_source;
 mod buffer_pool;

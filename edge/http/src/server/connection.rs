@@ -28,6 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{core::Core, drain::DrainWatch, service::Service};
 use crate::{
     activity::{Activity, Verdict},
+    batch::{Batch, Turns},
     buffer_pool::BufferShare,
     connection_count::OpenConnection,
     frames::{Carrier, Frames},
@@ -211,12 +212,13 @@ impl<H: Handler> Connection<H> {
             let service = Rc::clone(&service);
             async move { Ok::<Response<Frames>, Infallible>(service.answer(request).await) }
         });
-        let io = TokioIo::new(io);
         let watch = Watch { activity, limits, monotonic: observer.monotonic, drain };
         let reason = if transport.is_http2() {
-            watch.drive(http2_settings(limits).serve_connection(io, service)).await
+            let (batch, sender) = Batch::new(io);
+            let connection = http2_settings(limits).serve_connection(TokioIo::new(batch), service);
+            watch.drive(sender.turns(connection)).await
         } else {
-            watch.drive(http1_settings(limits).serve_connection(io, service)).await
+            watch.drive(http1_settings(limits).serve_connection(TokioIo::new(io), service)).await
         };
         if let Some(reason) = reason {
             observer.metrics.ended(reason);
@@ -316,6 +318,12 @@ where
 {
     fn begin_drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+}
+
+impl<C: Drainable + Unpin, T: AsyncWrite + Unpin> Drainable for Turns<C, T> {
+    fn begin_drain(self: Pin<&mut Self>) {
+        self.connection().begin_drain();
     }
 }
 

@@ -233,6 +233,51 @@ async fn as_many_streams_as_may_be_and_not_one_more() {
     }
 }
 
+/// Eight segments asked for at once over a connection and streams that are wide enough for all of them: they arrive
+/// side by side, so that none is late because another is long.
+#[tokio::test]
+async fn streams_share_their_connection_evenly() {
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const WINDOW_UPDATE: u8 = 8;
+    const END_STREAM: u8 = 1;
+    const END_STREAM_AND_HEADERS: u8 = 5;
+    const STREAMS: [u32; 8] = [1, 3, 5, 7, 9, 11, 13, 15];
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = media(2 << 20);
+    let rig = Rig::with_file(Some(write_file(directory.path(), &bytes)), |_| {});
+    let mut stream = TcpStream::connect(rig.address()).await.unwrap();
+    let head = [&[0x82, 0x86, 0x04, 5][..], b"/file", &[0x01, 1], b"a"].concat();
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS_INITIAL_WINDOW_SIZE, then as much for the connection.
+    sent.extend(frame(SETTINGS, 0, 0, &[&[0, 4][..], &(16_u32 << 20).to_be_bytes()].concat()));
+    sent.extend(frame(WINDOW_UPDATE, 0, 0, &(64_u32 << 20).to_be_bytes()));
+    for id in STREAMS {
+        sent.extend(frame(HEADERS, END_STREAM_AND_HEADERS, id, &head));
+    }
+    stream.write_all(&sent).await.unwrap();
+    let mut received = STREAMS.map(|_| Vec::new());
+    let (mut ended, mut least_at_first_end) = (0, None);
+    while ended < STREAMS.len() {
+        let mut start = [0; 9];
+        stream.read_exact(&mut start).await.unwrap();
+        let [l2, l1, l0, kind, flags, stream_id @ ..] = start;
+        let mut payload = vec![0; u32::from_be_bytes([0, l2, l1, l0]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        if kind == DATA {
+            let number = STREAMS.iter().position(|id| *id == u32::from_be_bytes(stream_id)).unwrap();
+            received[number].extend(payload);
+            if flags & END_STREAM != 0 {
+                ended += 1;
+                least_at_first_end.get_or_insert_with(|| received.iter().map(Vec::len).min().unwrap());
+            }
+        }
+    }
+    assert!(received.iter().all(|body| *body == bytes));
+    assert!(least_at_first_end.unwrap() > bytes.len() / 2, "{least_at_first_end:?} of {}", bytes.len());
+}
+
 #[tokio::test]
 async fn heads_are_read_to_the_limit_and_refused_beyond() {
     let rig = Rig::start(|config| config.limits.header_bytes = 10_000);
