@@ -1,4 +1,7 @@
-//! Micro benches of the media core: the four steps between a file and an answer, without I/O.
+//! Micro benches of the media core: the steps between a file and an answer, without I/O.
+//!
+//! `open` is what the first playlist of a file costs: parsing, timeline, plan, presentation, revision,
+//! and the texts. The others are its parts, and the headers of a segment of pictures and of one of sound.
 //!
 //! Times are the best of several repeats, because on a shared machine the fastest is the truest. Where
 //! valgrind exists, instructions are counted too: two runs of callgrind with different counts, so that
@@ -20,6 +23,7 @@ use rillcast_media::movie::{Movie, TrackKind};
 use rillcast_media::package::cmaf;
 use rillcast_media::plan::{self, PlanError, Policy, SegmentPlan};
 use rillcast_media::presentation::{Presentation, Rendition};
+use rillcast_media::revision::Revision;
 use rillcast_media::timeline::{Timeline, TimelineError};
 
 use crate::measure;
@@ -37,7 +41,8 @@ const COUNTED: (u64, u64) = (1, 3);
 const CALLGRIND_LIMIT: Duration = Duration::from_secs(60);
 
 /// The benches, by name.
-pub(crate) const NAMES: [&str; 4] = ["moov-parse", "plan", "moof", "playlist"];
+pub(crate) const NAMES: [&str; 9] =
+    ["open", "moov-parse", "timeline", "plan", "presentation", "revision", "moof", "moof-audio", "playlist"];
 
 /// Why a bench cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +62,11 @@ pub(crate) enum MicroError {
     /// It has no video.
     #[error("the input has no video track")]
     NoVideo,
+    /// It has no audio.
+    #[error("the input has no audio track")]
+    NoAudio,
     /// There is no such bench.
-    #[error("no bench {0:?}; there are moov-parse, plan, moof, playlist")]
+    #[error("no bench {0:?}; there are {names}", names = NAMES.join(", "))]
     Unknown(String),
 }
 
@@ -67,11 +75,14 @@ struct Input {
     source_len: u64,
     /// Every read that the demuxer asked for.
     reads: Vec<(u64, Bytes)>,
+    movie: Arc<Movie>,
     timeline: Timeline,
     plan: SegmentPlan,
     presentation: Presentation,
     video: Rendition,
-    track: usize,
+    /// Indexes of the first track of each kind.
+    video_track: usize,
+    audio_track: usize,
 }
 
 impl Input {
@@ -86,37 +97,63 @@ impl Input {
             reads.push((offset, bytes.clone()));
             Ok(bytes)
         })?;
-        let timeline = Timeline::of_movie(&Arc::new(movie))?;
+        let movie = Arc::new(movie);
+        let timeline = Timeline::of_movie(&movie)?;
         let plan = SegmentPlan::new(&timeline, Policy::VOD)?;
         let presentation = Presentation::of_plan(&timeline, &plan);
         let video = presentation.of_kind(TrackKind::Video).next().ok_or(MicroError::NoVideo)?.clone();
-        let track = timeline.reference();
-        Ok(Self { source_len, reads, timeline, plan, presentation, video, track })
+        let audio = presentation.of_kind(TrackKind::Audio).next().ok_or(MicroError::NoAudio)?;
+        let (video_track, audio_track) = (video.track, audio.track);
+        Ok(Self { source_len, reads, movie, timeline, plan, presentation, video, video_track, audio_track })
     }
 
     /// One iteration of the bench `name`, number `iteration`.
     fn once(&self, name: &str, iteration: u64) -> Result<(), MicroError> {
         match name {
-            "moov-parse" => {
-                let mut reads = self.reads.iter();
-                let next = |_, _| Ok(reads.next().map(|(_, bytes)| bytes.clone()).unwrap_or_default());
-                black_box(demux(self.source_len, next)?);
+            "open" => self.open()?,
+            "moov-parse" => drop(black_box(self.parse()?)),
+            "timeline" => drop(black_box(Timeline::of_movie(black_box(&self.movie))?)),
+            "plan" => drop(black_box(SegmentPlan::new(black_box(&self.timeline), Policy::VOD)?)),
+            "presentation" => {
+                black_box(Presentation::of_plan(black_box(&self.timeline), &self.plan));
             }
-            "plan" => {
-                let plan = SegmentPlan::new(black_box(&self.timeline), Policy::VOD)?;
-                black_box(Presentation::of_plan(&self.timeline, &plan));
+            "revision" => {
+                black_box(Revision::of(black_box(&self.timeline), Policy::VOD));
             }
-            "moof" => {
-                let number = usize::try_from(iteration).unwrap_or(0) % self.plan.len().max(1);
-                let span = self.plan.span(self.track, number)?;
-                let samples = plan::samples(&self.timeline, self.track, &span);
-                black_box(cmaf::segment(1, samples));
-            }
+            "moof" => self.segment(self.video_track, iteration)?,
+            "moof-audio" => self.segment(self.audio_track, iteration)?,
             "playlist" => {
                 black_box(hls::media_playlist(black_box(&self.presentation), &self.video));
             }
             other => return Err(MicroError::Unknown(other.to_owned())),
         }
+        Ok(())
+    }
+
+    fn parse(&self) -> Result<Movie, MicroError> {
+        let mut reads = self.reads.iter();
+        demux(self.source_len, |_, _| Ok(reads.next().map(|(_, bytes)| bytes.clone()).unwrap_or_default()))
+    }
+
+    /// All that lies between the bytes of an index and the first playlists.
+    fn open(&self) -> Result<(), MicroError> {
+        let timeline = Timeline::of_movie(&Arc::new(self.parse()?))?;
+        let plan = SegmentPlan::new(&timeline, Policy::VOD)?;
+        let presentation = Presentation::of_plan(&timeline, &plan);
+        let revision = Revision::of(&timeline, Policy::VOD).to_string();
+        black_box(hls::multivariant(&presentation, &revision));
+        for rendition in &presentation.renditions {
+            black_box(hls::media_playlist(&presentation, rendition));
+        }
+        Ok(())
+    }
+
+    /// The header of one segment of `track`.
+    fn segment(&self, track: usize, iteration: u64) -> Result<(), MicroError> {
+        let number = usize::try_from(iteration).unwrap_or(0) % self.plan.len().max(1);
+        let span = self.plan.span(track, number)?;
+        let samples = plan::samples(&self.timeline, track, &span);
+        black_box(cmaf::segment(1, samples));
         Ok(())
     }
 
