@@ -153,7 +153,7 @@ impl Input {
         let number = usize::try_from(iteration).unwrap_or(0) % self.plan.len().max(1);
         let span = self.plan.span(track, number)?;
         let samples = plan::samples(&self.timeline, track, &span);
-        black_box(cmaf::segment(1, samples));
+        black_box(cmaf::segment_of(1, &span.commons, samples));
         Ok(())
     }
 

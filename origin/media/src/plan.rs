@@ -30,7 +30,7 @@ use crate::movie::TrackKind;
 use crate::sample::{Commons, Sample};
 use crate::slice::Slice;
 use crate::time::Timescale;
-use crate::timeline::{Clip, Timeline};
+use crate::timeline::{self, Clip, Timeline};
 
 const UNALIGNED: &str = "it has no sync sample where the first video track is cut";
 
@@ -232,18 +232,39 @@ fn firsts(clip: &Clip, index: usize, reference: usize, cuts: &[Cut]) -> Option<V
 
 /// The samples of `span`, placed on the output timeline.
 ///
-/// Cost: O(log chunks + samples of the span); no allocation.
-pub fn samples<'a>(
-    timeline: &'a Timeline,
-    track: usize,
-    span: &Span,
-) -> impl Iterator<Item = Sample<Slice>> + Clone + 'a {
-    let (positions, start, end) = (span.samples.clone(), span.start, span.start + span.duration);
-    timeline.clips().get(span.clip).into_iter().flat_map(move |clip| {
-        let window = clip.track(track).map(|(of, _)| Window::new(start, end, positions.len(), of.timescale));
-        let samples = clip.samples(track, positions.clone()).enumerate();
-        samples.filter_map(move |(number, sample)| Some(window?.fit(number, sample)))
-    })
+/// Cost: O(log chunks + samples of the span); no allocation. The iterator holds some 3 KB.
+pub fn samples<'a>(timeline: &'a Timeline, track: usize, span: &Span) -> Samples<'a> {
+    let clip = timeline.clips().get(span.clip);
+    let of_track = clip.and_then(|clip| Some((clip, clip.track(track)?.0.timescale)));
+    Samples(of_track.map(|(clip, timescale)| {
+        let window = Window::new(span.start, span.start + span.duration, span.samples.len(), timescale);
+        Fitted { samples: clip.samples(track, span.samples.clone()), window, number: 0 }
+    }))
+}
+
+/// Iterator of [`samples`].
+#[derive(Debug, Clone)]
+pub struct Samples<'a>(Option<Fitted<'a>>);
+
+/// Samples of a segment, each put where the segment has it.
+#[derive(Debug, Clone)]
+struct Fitted<'a> {
+    samples: timeline::Samples<'a>,
+    window: Window,
+    /// The next one, from the segment's first.
+    number: usize,
+}
+
+impl Iterator for Samples<'_> {
+    type Item = Sample<Slice>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Sample<Slice>> {
+        let Fitted { samples, window, number } = self.0.as_mut()?;
+        let fitted = window.fit(*number, samples.next()?);
+        *number += 1;
+        Some(fitted)
+    }
 }
 
 fn rounded_seconds(ticks: i64, timescale: Timescale) -> u32 {

@@ -194,9 +194,9 @@ fn rendition(
 fn key_frame_entries(timeline: &Timeline, index: usize, frames: &[KeyFrame]) -> Vec<KeyFrameEntry> {
     let mut clip_before = None;
     let entry = |frame: &KeyFrame| {
-        let sample = timeline.clips().get(frame.clip)?.sample(index, frame.position)?;
+        let (bytes, _) = timeline.clips().get(frame.clip)?.size_and_sync(index, frame.position)?;
         let mut alone = Commons::default();
-        alone.push(1, 0, true, sample.payload.len());
+        alone.push(1, 0, true, bytes);
         let discontinuity = clip_before.is_some_and(|before| before != frame.clip);
         clip_before = Some(frame.clip);
         Some(KeyFrameEntry { frame: *frame, bytes: cmaf::header_bytes(&alone) + alone.bytes, discontinuity })
@@ -220,8 +220,8 @@ fn frame_rate_milli(track: &Track) -> u64 {
 /// Whether every segment of a video track starts with a sync sample; true for audio.
 fn starts_with_sync_samples(timeline: &Timeline, plan: &SegmentPlan, index: usize) -> bool {
     plan.spans(index).filter(|span| !span.samples.is_empty()).all(|span| {
-        let first = timeline.clips().get(span.clip).and_then(|clip| clip.sample(index, span.samples.start));
-        first.is_some_and(|sample| sample.sync)
+        let clip = timeline.clips().get(span.clip);
+        clip.and_then(|clip| clip.size_and_sync(index, span.samples.start)).is_some_and(|(_, sync)| sync)
     })
 }
 

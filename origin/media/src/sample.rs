@@ -46,12 +46,17 @@ pub trait Payload {
 }
 
 impl Payload for Slice {
+    #[inline]
     fn len(&self) -> u64 {
         Self::len(self)
     }
 
+    #[inline]
     fn push_to(&self, body: &mut Slices) {
-        body.push(self.clone());
+        match self {
+            Self::Extent(extent) => body.push_extent(*extent),
+            Self::Mem(_) => body.push(self.clone()),
+        }
     }
 }
 

@@ -94,19 +94,46 @@ impl Slices {
 
     /// Appends `slice`; an extent that continues the last one is joined to it, an empty one is dropped.
     pub fn push(&mut self, slice: Slice) {
-        if slice.is_empty() {
+        match slice {
+            Slice::Extent(extent) => self.push_extent(extent),
+            Slice::Mem(bytes) if bytes.is_empty() => {}
+            Slice::Mem(bytes) => {
+                let end = self.len().saturating_add(bytes.len() as u64);
+                self.parts.push((end, Slice::Mem(bytes)));
+            }
+        }
+    }
+
+    /// Appends `next`, or joins it to the last extent if it continues that.
+    #[inline]
+    pub fn push_extent(&mut self, next: Extent) {
+        if next.len == 0 {
             return;
         }
-        let end = self.len().saturating_add(slice.len());
-        if let (Some((last_end, Slice::Extent(last))), Slice::Extent(next)) = (self.parts.last_mut(), &slice)
+        let end = self.len().saturating_add(next.len);
+        if let Some((last_end, Slice::Extent(last))) = self.parts.last_mut()
             && last.source == next.source
             && last.offset.checked_add(last.len) == Some(next.offset)
         {
-            last.len += next.len;
+            last.len = last.len.saturating_add(next.len);
             *last_end = end;
             return;
         }
-        self.parts.push((end, slice));
+        self.parts.push((end, Slice::Extent(next)));
+    }
+
+    /// Puts `head` in front of everything.
+    ///
+    /// Cost: O(slices).
+    pub(crate) fn prepend(&mut self, head: Bytes) {
+        if head.is_empty() {
+            return;
+        }
+        let len = head.len() as u64;
+        for (end, _) in &mut self.parts {
+            *end = end.saturating_add(len);
+        }
+        self.parts.insert(0, (len, Slice::Mem(head)));
     }
 
     /// Appends all of `other`.

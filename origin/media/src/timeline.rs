@@ -30,7 +30,7 @@ mod silence;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use self::clip::{Clip, ClipTrack};
+pub use self::clip::{Clip, ClipTrack, Samples};
 use self::edits::{MediaEdit, media_edits};
 pub use self::preroll::Preroll;
 use self::shown::{early_end, first_presented, shown};

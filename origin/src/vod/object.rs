@@ -77,7 +77,7 @@ pub(crate) fn segment(asset: &Asset, index: usize, number: u32) -> Option<Slices
         return None;
     }
     let samples = plan::samples(&edition.timeline, rendition.track, &span);
-    Some(cmaf::segment(number.saturating_add(1), samples))
+    Some(cmaf::segment_of(number.saturating_add(1), &span.commons, samples))
 }
 
 fn key_frame(asset: &Asset, index: usize, number: u32) -> Option<Slices> {

@@ -33,6 +33,7 @@ impl BoxWriter {
         });
     }
 
+    #[inline]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -49,10 +50,12 @@ impl BoxWriter {
         self.raw(&value.to_be_bytes());
     }
 
+    #[inline]
     pub(super) fn u32(&mut self, value: u32) {
         self.raw(&value.to_be_bytes());
     }
 
+    #[inline]
     pub(super) fn i32(&mut self, value: i32) {
         self.raw(&value.to_be_bytes());
     }
@@ -69,6 +72,13 @@ impl BoxWriter {
     /// Overwrites the four bytes at `position`, which were written before.
     pub(super) fn set_u32(&mut self, position: usize, value: u32) {
         if let Some(place) = self.bytes.get_mut(position..position + 4) {
+            place.copy_from_slice(&value.to_be_bytes());
+        }
+    }
+
+    /// Overwrites the eight bytes at `position`, which were written before.
+    pub(super) fn set_u64(&mut self, position: usize, value: u64) {
+        if let Some(place) = self.bytes.get_mut(position..position + 8) {
             place.copy_from_slice(&value.to_be_bytes());
         }
     }

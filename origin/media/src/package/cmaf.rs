@@ -152,38 +152,48 @@ fn packed_language(language: &str) -> u16 {
 ///
 /// The header is some 20 bytes and 4 to 16 a sample; the payloads follow as they are.
 ///
-/// Cost: O(samples); no payload is touched.
+/// Cost: O(samples), two passes; no payload is touched.
 pub fn segment<D: Payload>(sequence: u32, samples: impl Iterator<Item = Sample<D>> + Clone) -> Slices {
-    let commons = Commons::of(samples.clone());
-    let decode_time = samples.clone().next().map_or(0, |first| first.dts);
-    let header = header_bytes(&commons);
+    segment_of(sequence, &Commons::of(samples.clone()), samples)
+}
+
+/// The same of samples whose `commons` are known, as a plan knows them.
+///
+/// Cost: O(samples), one pass; a few nanoseconds each.
+pub fn segment_of<D: Payload>(
+    sequence: u32,
+    commons: &Commons,
+    samples: impl Iterator<Item = Sample<D>>,
+) -> Slices {
+    let header = header_bytes(commons);
     let mut w = BoxWriter::with_capacity(usize::try_from(header).unwrap_or_default());
-    let mut data_offset = 0;
+    let mut run = Run::default();
     w.nest(b"moof", |w| {
         w.full(b"mfhd", 0, 0, |w| w.u32(sequence));
         w.nest(b"traf", |w| {
-            write_tfhd(w, &commons);
-            w.full(b"tfdt", 1, 0, |w| w.u64(u64::try_from(decode_time).unwrap_or(0)));
-            data_offset = write_trun(w, &commons, samples.clone());
+            write_tfhd(w, commons);
+            let mut decode_time = 0;
+            w.full(b"tfdt", 1, 0, |w| {
+                decode_time = w.position();
+                w.u64(0);
+            });
+            run = write_trun(w, commons, samples);
+            w.set_u64(decode_time, u64::try_from(run.decode_time).unwrap_or(0));
         });
     });
-    let mdat_size = commons.bytes + 8;
-    if let Ok(size) = u32::try_from(mdat_size) {
+    let bytes = run.payload.len();
+    if let Ok(size) = u32::try_from(bytes.saturating_add(8)) {
         w.u32(size);
         w.raw(b"mdat");
     } else {
         w.u32(1);
         w.raw(b"mdat");
-        w.u64(commons.bytes + 16);
+        w.u64(bytes.saturating_add(16));
     }
     let payload = u32::try_from(w.position()).expect("headers stay below 4 GiB");
-    debug_assert_eq!(u64::from(payload), header, "the size is known before");
-    w.set_u32(data_offset, payload);
-    let mut body = Slices::from(Bytes::from(w.finish()));
-    for sample in samples {
-        sample.payload.push_to(&mut body);
-    }
-    body
+    w.set_u32(run.data_offset, payload);
+    run.payload.prepend(w.finish().into());
+    run.payload
 }
 
 /// Bytes that [`segment`] takes before the payload of samples with these `commons`.
@@ -228,47 +238,63 @@ fn write_tfhd(w: &mut BoxWriter, commons: &Commons) {
     });
 }
 
-/// `trun` (§8.8.8), version 1: returns where its data offset stands.
+/// What was written of a run of samples.
+#[derive(Default)]
+struct Run {
+    /// Of the first sample.
+    decode_time: i64,
+    /// Where its data offset stands.
+    data_offset: usize,
+    payload: Slices,
+}
+
+/// `trun` (§8.8.8), version 1.
 fn write_trun<D: Payload>(
     w: &mut BoxWriter,
     commons: &Commons,
     samples: impl Iterator<Item = Sample<D>>,
-) -> usize {
+) -> Run {
     let first_differs = first_differs(commons);
+    let (durations, all_flags) = (commons.duration.is_none(), commons.rest_sync.is_none());
     // Data offset and sizes are always there.
     let mut present = 0x001 | 0x200;
-    for (bit, needed) in [
-        (0x004, first_differs),
-        (0x100, commons.duration.is_none()),
-        (0x400, commons.rest_sync.is_none()),
-        (0x800, commons.has_composition),
-    ] {
+    for (bit, needed) in
+        [(0x004, first_differs), (0x100, durations), (0x400, all_flags), (0x800, commons.has_composition)]
+    {
         if needed {
             present |= bit;
         }
     }
-    let mut data_offset = 0;
+    let mut run = Run::default();
     w.full(b"trun", 1, present, |w| {
-        w.u32(u32::try_from(commons.count).unwrap_or(u32::MAX));
-        data_offset = w.position();
+        let count_at = w.position();
+        w.u32(0);
+        run.data_offset = w.position();
         w.u32(0);
         if first_differs {
             w.u32(flags(commons.first_sync));
         }
+        let mut count = 0u32;
         for sample in samples {
-            if commons.duration.is_none() {
+            if count == 0 {
+                run.decode_time = sample.dts;
+            }
+            count = count.saturating_add(1);
+            if durations {
                 w.u32(sample.duration);
             }
             w.u32(u32::try_from(sample.payload.len()).unwrap_or(u32::MAX));
-            if commons.rest_sync.is_none() {
+            if all_flags {
                 w.u32(flags(sample.sync));
             }
             if commons.has_composition {
                 w.i32(sample.composition_offset);
             }
+            sample.payload.push_to(&mut run.payload);
         }
+        w.set_u32(count_at, count);
     });
-    data_offset
+    run
 }
 
 /// A trick-play segment: one sync sample, presented at `pts` for `duration` ticks.

@@ -61,9 +61,9 @@ pub(super) fn reference_cuts(clip: &Clip, reference: usize, policy: Policy) -> V
 pub(super) fn sync_samples(clip: &Clip, index: usize) -> impl Iterator<Item = (usize, i64)> + '_ {
     let of_track = clip.track(index);
     of_track.into_iter().flat_map(|(track, part)| {
-        let rows =
-            track.samples.sync_indexes(part.samples.clone()).filter_map(|sync| track.samples.row(sync));
-        rows.map(|row| (part.position_of(row.index), part.place(&row).1))
+        let numbers = track.samples.sync_indexes(part.samples.clone());
+        let timed = numbers.filter_map(|number| Some((number, track.samples.pts(number)?)));
+        timed.map(|(number, pts)| (part.position_of(number), part.place_pts(number, pts)))
     })
 }
 

@@ -7,7 +7,7 @@ use crate::movie::TrackKind;
 use crate::sample::Commons;
 use crate::slice::Slice;
 use crate::time::{Instant, Timescale};
-use crate::timeline::{BRIDGED_MS, Clip};
+use crate::timeline::{BRIDGED_MS, Clip, Samples};
 
 /// How one track is cut.
 #[derive(Debug, Clone)]
@@ -76,9 +76,10 @@ impl Draft {
     pub(super) fn new(clip: &Clip, index: usize, firsts: &[usize], cuts: &[Cut]) -> Option<Self> {
         let (track, part) = clip.track(index)?;
         let mut segments: Vec<Measured> = Vec::with_capacity(firsts.len());
+        let mut samples = clip.samples(index, 0..part.len());
         let lasts = firsts.iter().skip(1).copied().chain([part.len()]);
         for ((first, last), cut) in firsts.iter().copied().zip(lasts).zip(cuts) {
-            let measured = measure(clip, index, first..last, cut.at, track.timescale);
+            let measured = measure(&mut samples, first..last, cut.at, track.timescale);
             // With reordering a segment ends on paper after its neighbour starts: what counts is the next
             // start. But where the track has nothing more, its end stays what it is.
             if let Some(before) = segments.last_mut()
@@ -137,14 +138,14 @@ pub(super) fn hold_last_pictures(drafts: &mut [Option<Draft>]) {
     }
 }
 
+/// The segment of positions `range`, whose samples are the next of `samples`.
 fn measure(
-    clip: &Clip,
-    index: usize,
-    samples: std::ops::Range<usize>,
+    samples: &mut Samples<'_>,
+    range: std::ops::Range<usize>,
     cut: Instant,
     timescale: Timescale,
 ) -> Measured {
-    let (first, last) = (samples.start, samples.end);
+    let (first, last) = (range.start, range.end);
     let at = cut.timescale.rescale(cut.ticks, timescale);
     let mut measured = Measured {
         first,
@@ -156,7 +157,7 @@ fn measure(
         commons: Commons::default(),
     };
     let mut last_pts = i64::MIN;
-    for (number, sample) in clip.samples(index, samples).enumerate() {
+    for (number, sample) in samples.take(range.len()).enumerate() {
         let duration = i64::from(sample.duration);
         let bytes = Slice::len(&sample.payload);
         measured.commons.push(sample.duration, sample.composition_offset, sample.sync, bytes);

@@ -8,15 +8,18 @@
 //!             made       │ samples of the movie, decode order   │ made
 //! ```
 
+mod samples;
+
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::samples::Samples;
 use super::preroll::Preroll;
 use super::shown::{REORDER_SAMPLES, last_end};
 use super::silence::Silence;
 use crate::movie::{Movie, SampleRow, Track};
 use crate::sample::{Sample, composition_offset};
-use crate::slice::{Extent, Slice, SourceIndex};
+use crate::slice::{Slice, SourceIndex};
 
 /// A piece of one movie.
 #[derive(Debug, Clone)]
@@ -59,29 +62,35 @@ impl Clip {
     /// end are left out.
     ///
     /// Cost: O(log chunks + samples asked for); no allocation.
-    pub fn samples(
-        &self,
-        index: usize,
-        positions: Range<usize>,
-    ) -> impl Iterator<Item = Sample<Slice>> + Clone + '_ {
-        let of_track = self.track(index).into_iter();
-        of_track.flat_map(move |(track, part)| {
-            let silent = part.silence.before;
-            let made = positions.start.min(silent)..positions.end.min(silent);
-            let after = part.silence.before + part.samples.len();
-            let read = part.number_of(positions.start)..part.number_of(positions.end);
-            let behind = positions.start.max(after)..positions.end.min(part.len()).max(after);
-            let media = track.samples.rows(read).map(|row| part.sample(self.source, &row));
-            let tail = behind.map(move |at| part.silence.behind(at - after));
-            made.map(|at| part.silence.in_front(at)).chain(media).chain(tail)
-        })
+    pub fn samples(&self, index: usize, positions: Range<usize>) -> Samples<'_> {
+        Samples::new(self, index, &positions)
     }
 
     /// The sample of track `index` at `position`.
     ///
-    /// Cost: O(log chunks).
+    /// Cost: O(log chunks + samples of its chunk before it).
     pub fn sample(&self, index: usize, position: usize) -> Option<Sample<Slice>> {
-        self.samples(index, position..position.saturating_add(1)).next()
+        let (track, part) = self.track(index)?;
+        if position >= part.len() {
+            return None;
+        }
+        if !part.of_source().contains(&position) {
+            return Some(part.made(position));
+        }
+        let row = track.samples.row(part.number_of(position))?;
+        Some(part.sample(self.source, &row, &part.unmoved()))
+    }
+
+    /// Bytes of the sample of track `index` at `position`, and whether decoding can start at it.
+    ///
+    /// Cost: O(log sync samples).
+    pub(crate) fn size_and_sync(&self, index: usize, position: usize) -> Option<(u64, bool)> {
+        let (track, part) = self.track(index)?;
+        if part.of_source().contains(&position) {
+            let number = part.number_of(position);
+            return Some((track.samples.size(number)?.into(), track.samples.is_sync(number)));
+        }
+        self.sample(index, position).map(|sample| (sample.payload.len(), sample.sync))
     }
 }
 
@@ -134,12 +143,28 @@ impl ClipTrack {
         (dts, self.preroll.behind(number).unwrap_or(pts))
     }
 
+    /// Presentation time on the output timeline of the movie's sample `number`, which has `pts` in the media.
+    pub(crate) fn place_pts(&self, number: usize, pts: i64) -> i64 {
+        let number = number.saturating_sub(self.samples.start);
+        let moved = || self.preroll.get(number).map(|(_, pts)| pts);
+        self.preroll.behind(number).or_else(moved).unwrap_or(pts + self.shift)
+    }
+
     /// The same, wherever the pre-roll was put.
     pub(super) fn in_the_source(&self, row: &SampleRow) -> (i64, i64) {
         (row.dts + self.shift + i64::from(self.decode_delay), row.pts() + self.shift)
     }
 
-    fn sample(&self, source: SourceIndex, row: &SampleRow) -> Sample<Slice> {
+    /// Numbers in the movie of samples that stand where the source has them; there may be more.
+    fn unmoved(&self) -> Range<usize> {
+        let unmoved = self.preroll.unmoved();
+        let number = |of_clip: usize| self.samples.start.saturating_add(of_clip);
+        number(unmoved.start)..number(unmoved.end)
+    }
+
+    /// Decode time, duration and composition offset of `row`, wherever it was put.
+    #[cold]
+    fn times_of_moved(&self, row: &SampleRow) -> (i64, u32, i32) {
         let (dts, pts) = self.place(row);
         let number = row.index.saturating_sub(self.samples.start);
         let mut duration = row.duration;
@@ -149,12 +174,6 @@ impl ClipTrack {
             let next = self.preroll.get(number + 1).map_or(next, |(dts, _)| dts);
             duration = u32::try_from(next - dts).unwrap_or(0);
         }
-        Sample {
-            dts,
-            duration,
-            composition_offset: composition_offset(dts, pts),
-            sync: row.sync,
-            payload: Slice::Extent(Extent { source, offset: row.offset, len: u64::from(row.size) }),
-        }
+        (dts, duration, composition_offset(dts, pts))
     }
 }

@@ -22,6 +22,7 @@
 //! the moved ones, are at least as late as needed to grow.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::clip::ClipTrack;
@@ -51,6 +52,12 @@ impl Preroll {
     /// Presentation time of the clip's sample `number`, if it stands behind what is meant to be seen.
     pub fn behind(&self, number: usize) -> Option<i64> {
         self.behind.iter().find(|(of, _)| *of == number).map(|(_, pts)| *pts)
+    }
+
+    /// Numbers of the clip's samples that are not moved; there may be more behind.
+    pub(super) fn unmoved(&self) -> Range<usize> {
+        let end = self.behind.iter().map(|(number, _)| *number).min().unwrap_or(usize::MAX);
+        self.moved.len()..end
     }
 
     /// The same with what `part` of `track` has behind its end moved to right before it.
