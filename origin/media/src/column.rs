@@ -132,6 +132,38 @@ impl Column {
         Walk::new(self, start)
     }
 
+    /// Tells `each` every run of equal values, in order: the value and how many there are of it.
+    ///
+    /// Cost: O(rows), but O(1) for 64 equal ones.
+    pub(crate) fn each_run(&self, mut each: impl FnMut(u64, u64)) {
+        if self.heads.is_empty() {
+            if self.len > 0 {
+                each(self.constant, self.len as u64);
+            }
+            return;
+        }
+        let (mut same, mut count) = (0, 0u64);
+        let mut values = [0; BLOCK];
+        for block in 0..self.blocks() {
+            let (head, rows) = (self.head(block), self.rows_of(block));
+            if head.width == 0 && head.min == same {
+                count = count.saturating_add(rows as u64);
+                continue;
+            }
+            head.unpack(&self.data, &mut values);
+            for value in values.iter().take(rows) {
+                if *value != same {
+                    if count > 0 {
+                        each(same, count);
+                    }
+                    (same, count) = (*value, 0);
+                }
+                count = count.saturating_add(1);
+            }
+        }
+        each(same, count);
+    }
+
     /// The sum of `rows`, those past the end left out; saturates.
     ///
     /// Cost: O(rows), but O(1) where all are equal.

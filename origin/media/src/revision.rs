@@ -172,32 +172,19 @@ fn hash_title(hash: &mut Sha256, track: &Track) {
     }
 }
 
-/// Hashes runs of equal values, so that a constant column costs nothing, in pieces of some size.
+/// Hashes runs of equal values, so that a constant column costs nothing, in pieces of some size. The length comes
+/// before the last piece: where it stands is part of the format.
 fn hash_column(hash: &mut Sha256, column: &Column) {
     const PIECE: usize = 4096;
-    let mut piece = Vec::with_capacity(PIECE + 16);
-    let mut run: Option<(u64, u64)> = None;
-    let mut write = |piece: &mut Vec<u8>, (value, count): (u64, u64)| {
-        piece.extend_from_slice(&value.to_le_bytes());
-        piece.extend_from_slice(&count.to_le_bytes());
+    let mut piece = Vec::with_capacity(PIECE);
+    column.each_run(|value, count| {
+        let run = u128::from(value) | u128::from(count) << u64::BITS;
+        piece.extend_from_slice(&run.to_le_bytes());
         if piece.len() >= PIECE {
             hash.update(&piece);
             piece.clear();
         }
-    };
-    for value in column.iter_from(0) {
-        match &mut run {
-            Some((same, count)) if *same == value => *count += 1,
-            _ => {
-                if let Some(done) = run.replace((value, 1)) {
-                    write(&mut piece, done);
-                }
-            }
-        }
-    }
-    if let Some(done) = run {
-        write(&mut piece, done);
-    }
+    });
     hash.update((column.len() as u64).to_le_bytes());
     hash.update(&piece);
 }

@@ -73,6 +73,30 @@ impl Head {
 
     /// Packs `values`, none for nothing, behind `data`, and returns the head.
     pub(super) fn pack(values: &[u64], data: &mut Vec<u8>) -> Self {
+        match <&[u64; BLOCK]>::try_from(values) {
+            Ok(block) if block.iter().fold(0, |bits, value| bits | value) <= u64::from(u32::MAX) => {
+                Self::pack_words(&block.map(low_word), data)
+            }
+            _ => Self::pack_any(values, data),
+        }
+    }
+
+    /// The same of numbers of 32 bits, as nearly all are: several are compared and packed at once.
+    fn pack_words(values: &[u32; BLOCK], data: &mut Vec<u8>) -> Self {
+        let min = values.iter().copied().fold(u32::MAX, u32::min);
+        let max = values.iter().copied().fold(0, u32::max);
+        let start = start(data);
+        let width = match (max - min).leading_zeros() {
+            32 => return Self { min: min.into(), ..Self::ZEROS },
+            24.. => pack_words::<1>(min, values, data),
+            16.. => pack_words::<2>(min, values, data),
+            8.. => pack_words::<3>(min, values, data),
+            _ => pack_words::<4>(min, values, data),
+        };
+        Self { min: min.into(), start, width }
+    }
+
+    fn pack_any(values: &[u64], data: &mut Vec<u8>) -> Self {
         let (mut min, mut max) = (u64::MAX, 0);
         for value in values {
             min = min.min(*value);
@@ -81,7 +105,7 @@ impl Head {
         if min >= max {
             return Self { min: max, ..Self::ZEROS };
         }
-        let start = u32::try_from(data.len()).expect("limits on samples keep a column below 4 GiB");
+        let start = start(data);
         let width = match (max - min).leading_zeros() / 8 {
             7 => pack::<1>(min, values, data),
             6 => pack::<2>(min, values, data),
@@ -96,6 +120,17 @@ impl Head {
     }
 }
 
+/// Where the next differences go.
+fn start(data: &[u8]) -> u32 {
+    u32::try_from(data.len()).expect("limits on samples keep a column below 4 GiB")
+}
+
+/// The low half of `value`.
+const fn low_word(value: u64) -> u32 {
+    let [a, b, c, d, ..] = value.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 /// A number whose lowest `count` bytes (at most 8) are ones.
 const fn low_bytes(count: usize) -> u64 {
     match count {
@@ -107,22 +142,44 @@ const fn low_bytes(count: usize) -> u64 {
 
 fn unpack<const WIDTH: usize>(min: u64, packed: &[u8], values: &mut [u64; BLOCK]) {
     let (packed, _) = packed.as_chunks::<WIDTH>();
-    for (value, packed) in values.iter_mut().zip(packed) {
+    let unpacked = |packed: &[u8; WIDTH]| {
         let mut wide = [0; 8];
         wide.iter_mut().zip(packed).for_each(|(wide, byte)| *wide = *byte);
-        *value = min.wrapping_add(u64::from_le_bytes(wide));
+        min.wrapping_add(u64::from_le_bytes(wide))
+    };
+    // A block that is known to be whole is unpacked several rows at once.
+    if let Some(packed) = packed.first_chunk::<BLOCK>() {
+        values.iter_mut().zip(packed).for_each(|(value, packed)| *value = unpacked(packed));
+    } else {
+        values.iter_mut().zip(packed).for_each(|(value, packed)| *value = unpacked(packed));
     }
 }
 
 /// Packs `values`, of which `min` is the smallest; returns the width.
 fn pack<const WIDTH: usize>(min: u64, values: &[u64], data: &mut Vec<u8>) -> u8 {
-    let start = data.len();
-    data.resize(start.saturating_add(values.len().saturating_mul(WIDTH)), 0);
-    let (places, _) = data.get_mut(start..).unwrap_or_default().as_chunks_mut::<WIDTH>();
-    for (place, value) in places.iter_mut().zip(values) {
+    for (place, value) in places::<WIDTH>(values.len(), data).iter_mut().zip(values) {
         let wide = value.wrapping_sub(min).to_le_bytes();
         place.iter_mut().zip(wide).for_each(|(place, byte)| *place = byte);
     }
+    width::<WIDTH>()
+}
+
+fn pack_words<const WIDTH: usize>(min: u32, values: &[u32; BLOCK], data: &mut Vec<u8>) -> u8 {
+    for (place, value) in places::<WIDTH>(BLOCK, data).iter_mut().zip(values) {
+        let wide = value.wrapping_sub(min).to_le_bytes();
+        place.iter_mut().zip(wide).for_each(|(place, byte)| *place = byte);
+    }
+    width::<WIDTH>()
+}
+
+/// Room for `count` differences behind `data`.
+fn places<const WIDTH: usize>(count: usize, data: &mut Vec<u8>) -> &mut [[u8; WIDTH]] {
+    let start = data.len();
+    data.resize(start.saturating_add(count.saturating_mul(WIDTH)), 0);
+    data.get_mut(start..).unwrap_or_default().as_chunks_mut().0
+}
+
+const fn width<const WIDTH: usize>() -> u8 {
     const { assert!(WIDTH <= 8) };
     WIDTH.to_le_bytes()[0]
 }

@@ -9,8 +9,9 @@ use super::block::{BLOCK, HEAD_BYTES, Head};
 #[derive(Debug, Clone)]
 pub struct ColumnBuilder {
     len: usize,
-    /// The value of every row, as long as all rows are equal.
-    constant: Option<u64>,
+    /// Whether rows differ; until then there are no blocks, and each is `same`.
+    packed: bool,
+    same: u64,
     heads: Vec<u8>,
     data: Vec<u8>,
     /// Rows of the block that is not full yet: `len % BLOCK` of them, unless all rows are equal.
@@ -19,7 +20,7 @@ pub struct ColumnBuilder {
 
 impl Default for ColumnBuilder {
     fn default() -> Self {
-        Self { len: 0, constant: None, heads: Vec::new(), data: Vec::new(), tail: [0; BLOCK] }
+        Self { len: 0, packed: false, same: 0, heads: Vec::new(), data: Vec::new(), tail: [0; BLOCK] }
     }
 }
 
@@ -42,12 +43,10 @@ impl ColumnBuilder {
     /// Appends `value`.
     #[inline]
     pub fn push(&mut self, value: u64) {
-        if self.constant == Some(value) {
-            self.len += 1;
-        } else if self.constant.is_some() || self.len == 0 {
-            self.push_first_other(value);
-        } else {
+        if self.packed {
             self.push_packed(value);
+        } else {
+            self.push_run_unpacked(value, 1);
         }
     }
 
@@ -56,28 +55,12 @@ impl ColumnBuilder {
     /// Cost: O(1) as long as all rows are equal, else O(count / 64) and 16 bytes for as many.
     #[inline]
     pub fn push_run(&mut self, value: u64, count: usize) {
-        if count == 1 {
-            return self.push(value);
-        }
-        if count == 0 {
-            return;
-        }
-        if self.len == 0 || self.constant == Some(value) {
-            self.constant = Some(value);
-            self.len += count;
-            return;
-        }
-        self.leave_constant();
-        let mut left = count;
-        while left > 0 {
-            let at = self.len % BLOCK;
-            let now = left.min(BLOCK - at);
-            if let Some(places) = self.tail.get_mut(at..at + now) {
-                places.fill(value);
-            }
-            self.len += now;
-            left -= now;
-            self.pack_full_tail();
+        if self.packed && count == 1 {
+            self.push_packed(value);
+        } else if self.packed {
+            self.push_run_packed(value, count);
+        } else {
+            self.push_run_unpacked(value, count);
         }
     }
 
@@ -85,7 +68,7 @@ impl ColumnBuilder {
     ///
     /// Cost: a few instructions a row: whole blocks are filled and packed without a look at each row.
     pub fn extend<I: ExactSizeIterator<Item = u64>>(&mut self, mut values: I) {
-        while self.len == 0 || self.constant.is_some() || !self.len.is_multiple_of(BLOCK) {
+        while !self.packed || !self.len.is_multiple_of(BLOCK) {
             // Equal rows come in whole blocks as well: they are looked at until one differs.
             let Some(value) = values.next() else { return };
             self.push(value);
@@ -104,8 +87,8 @@ impl ColumnBuilder {
 
     /// The column, complete.
     pub fn finish(mut self) -> Column {
-        if let Some(value) = self.constant {
-            return Column::constant(value, self.len);
+        if !self.packed {
+            return Column::constant(self.same, self.len);
         }
         let rest = self.len % BLOCK;
         if rest > 0 {
@@ -115,26 +98,41 @@ impl ColumnBuilder {
         Column { len: self.len, constant: 0, heads: packed(self.heads), data: packed(self.data) }
     }
 
-    #[cold]
-    fn push_first_other(&mut self, value: u64) {
+    fn push_run_unpacked(&mut self, value: u64, count: usize) {
         if self.len == 0 {
-            self.constant = Some(value);
-            self.len = 1;
-        } else {
-            self.leave_constant();
-            self.push_packed(value);
+            self.same = value;
+        }
+        if self.same == value || count == 0 {
+            self.len += count;
+            return;
+        }
+        self.pack_equal_rows();
+        self.push_run_packed(value, count);
+    }
+
+    fn push_run_packed(&mut self, value: u64, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let at = self.len % BLOCK;
+            let now = left.min(BLOCK - at);
+            if let Some(places) = self.tail.get_mut(at..at + now) {
+                places.fill(value);
+            }
+            self.len += now;
+            left -= now;
+            self.pack_full_tail();
         }
     }
 
     /// Makes blocks of the rows that are all equal, because the next one is not.
-    fn leave_constant(&mut self) {
-        let Some(same) = self.constant.take() else { return };
-        let head = Head { min: same, ..Head::ZEROS }.bytes();
+    fn pack_equal_rows(&mut self) {
+        let head = Head { min: self.same, ..Head::ZEROS }.bytes();
         self.heads.reserve((self.len / BLOCK + 1) * HEAD_BYTES);
         for _ in 0..self.len / BLOCK {
             self.heads.extend_from_slice(&head);
         }
-        self.tail.fill(same);
+        self.tail.fill(self.same);
+        self.packed = true;
     }
 
     #[inline]

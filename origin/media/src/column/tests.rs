@@ -80,6 +80,14 @@ proptest! {
         let mut sliced = Vec::new();
         while let some @ [_, ..] = walk.next_rows(37) { sliced.extend_from_slice(some); }
         prop_assert_eq!(&sliced, from);
+        let mut runs = Vec::new();
+        column.each_run(|value, count| runs.push((value, count)));
+        prop_assert!(runs.iter().all(|(_, count)| *count > 0));
+        prop_assert!(runs.windows(2).all(|pair| pair[0].0 != pair[1].0));
+        let again = runs.into_iter().flat_map(|(value, count)| std::iter::repeat_n(value, count as usize));
+        prop_assert_eq!(&again.collect::<Vec<_>>(), &rows);
+        let sum = rows.iter().skip(start).fold(0u64, |sum, value| sum.saturating_add(*value));
+        prop_assert_eq!(column.sum(start..usize::MAX), sum);
         prop_assert_eq!(&column, &rows.iter().copied().collect::<Column>(), "the same bytes however appended");
     }
 

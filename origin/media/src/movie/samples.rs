@@ -4,15 +4,17 @@
 //! empty, none overlap, and every count agrees. After that, look-ups cannot fail but by asking for
 //! a row past the end.
 
+mod chunks;
 mod raw;
 mod rows;
 mod stored;
 
 use std::ops::Range;
 
+use self::chunks::Chunks;
 pub(crate) use self::raw::RawTables;
 pub use self::raw::TableError;
-use self::raw::{COMPOSITION_BIAS, checked_sync, chunk_firsts, marks};
+use self::raw::{COMPOSITION_BIAS, checked_sync, marks};
 pub use self::rows::Rows;
 pub use self::stored::StoredTableError;
 use crate::column::{BLOCK, Column};
@@ -91,20 +93,23 @@ impl SampleTable {
         let sync = checked_sync(raw.sync, samples)?;
         let chunk_offsets = raw.chunk_offsets.finish();
         let runs = (&raw.run_first_chunks.finish(), &raw.run_samples.finish());
-        let chunk_firsts = chunk_firsts(runs, chunk_offsets.len(), samples)?;
+        let chunks = Chunks::read(runs, &chunk_offsets, &sizes, source_len)?;
         let (marks, total_duration) = marks(&durations)?;
-        let mut table = Self {
+        let total_bytes = chunks.extents?;
+        let table = Self {
             sizes,
             durations,
             composition,
             sync,
             chunk_offsets,
-            chunk_firsts,
+            chunk_firsts: chunks.firsts,
             marks,
             total_duration,
-            total_bytes: 0,
+            total_bytes,
         };
-        table.total_bytes = table.check_extents(source_len)?;
+        if !chunks.in_order {
+            table.check_overlap()?;
+        }
         Ok(table)
     }
 
@@ -256,8 +261,14 @@ impl SampleTable {
                 (0, 0)
             };
         }
-        let lasting = self.durations.iter_from(0).filter(|duration| durations.contains(duration));
-        lasting.fold((0, 0), |(count, ticks), duration| (count + 1u64, ticks.saturating_add(duration)))
+        let (mut samples, mut ticks) = (0u64, 0u64);
+        self.durations.each_run(|duration, count| {
+            if durations.contains(&duration) {
+                samples = samples.saturating_add(count);
+                ticks = ticks.saturating_add(duration.saturating_mul(count));
+            }
+        });
+        (samples, ticks)
     }
 
     /// The columns that decide what is served: sizes, durations, composition offsets.
@@ -282,42 +293,7 @@ impl SampleTable {
         columns.into_iter().chain(listed).map(Column::memory_bytes).sum()
     }
 
-    /// Checks that every chunk lies in the source and none overlap; returns the bytes of all samples.
-    fn check_extents(&self, source_len: u64) -> Result<u64, TableError> {
-        let mut total = 0u64;
-        let mut index = 0;
-        let mut last_end = 0;
-        let mut in_order = true;
-        let mut sizes = self.sizes.iter_from(0);
-        let mut next_firsts = self.chunk_firsts.iter_from(1);
-        for offset in self.chunk_offsets.iter_from(0) {
-            let next_first = next_firsts.next().unwrap_or(self.len() as u64);
-            let mut end = offset;
-            while index < next_first {
-                let size = sizes.next().unwrap_or(0);
-                if size == 0 {
-                    return Err(TableError::Empty { sample: index });
-                }
-                end = end.saturating_add(size);
-                if end > source_len {
-                    return Err(TableError::Outside { sample: index, end, source_len });
-                }
-                index += 1;
-            }
-            in_order &= offset >= last_end;
-            last_end = end;
-            total = total.saturating_add(end - offset);
-            if total > source_len {
-                return Err(TableError::Overlap { offset });
-            }
-        }
-        if !in_order {
-            self.check_overlap()?;
-        }
-        Ok(total)
-    }
-
-    /// The same for chunks that are out of order: sorts them first.
+    /// Checks that chunks which are out of order do not overlap: sorts them first.
     fn check_overlap(&self) -> Result<(), TableError> {
         let mut sizes = self.sizes.iter_from(0);
         let mut first = 0;

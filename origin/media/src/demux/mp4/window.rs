@@ -34,7 +34,8 @@ impl Window {
     /// As many whole entries of `size` bytes from `offset` on as there are, at most up to `end`.
     /// Demands bytes when there is not a single one. `end - offset` is a multiple of `size`.
     pub(super) fn entries(&self, offset: u64, end: u64, size: u64) -> Wanting<Bytes> {
-        let ahead = end.min(offset.saturating_add(MAX_NEED_BYTES));
+        // Reads end between entries, so that none is left over to be copied in front of the next read.
+        let ahead = end.min(offset.saturating_add(MAX_NEED_BYTES - MAX_NEED_BYTES % size));
         let first = self.bytes(offset, size.min(end - offset), ahead)?;
         if first.is_empty() {
             return Ok(first);

@@ -166,39 +166,6 @@ fn sorted(numbers: &Column) -> ColumnBuilder {
     listed
 }
 
-/// Number of the first sample of each of `chunks` chunks, from the runs of `stsc` (§8.7.4).
-pub(super) fn chunk_firsts(
-    (run_first_chunks, run_samples): (&Column, &Column),
-    chunks: usize,
-    samples: usize,
-) -> Result<Column, TableError> {
-    let chunks = chunks as u64;
-    let mut firsts = ColumnBuilder::new();
-    let mut next = 0u64;
-    let ends = run_first_chunks.iter_from(1).chain(std::iter::once(chunks + 1));
-    let runs = run_first_chunks.iter_from(0).zip(ends).zip(run_samples.iter_from(0));
-    for (run, ((first, end), per_chunk)) in runs.enumerate() {
-        let wrong = |reason| Err(TableError::ChunkRun { run: run as u64, reason });
-        if run == 0 && first != 1 {
-            return wrong("the first run does not start at chunk 1");
-        }
-        if end <= first || end > chunks + 1 {
-            return wrong("runs do not rise, or pass the last chunk");
-        }
-        if per_chunk == 0 {
-            return wrong("chunks without samples");
-        }
-        for _ in first..end {
-            firsts.push(next);
-            next = next.saturating_add(per_chunk);
-        }
-    }
-    if next != samples as u64 {
-        return Err(TableError::Count { table: "stsc", count: next, samples: samples as u64 });
-    }
-    Ok(firsts.finish())
-}
-
 /// Decode time of every [`MARK`]th sample, and of the end.
 pub(super) fn marks(durations: &Column) -> Result<(Column, u64), TableError> {
     let mut marks = ColumnBuilder::new();
