@@ -267,6 +267,15 @@ impl Column {
         }
     }
 
+    /// Unpacks the rows of `block` into `values`; those past the block's rows are of no meaning.
+    pub(crate) fn unpack_block(&self, block: usize, values: &mut [u64; BLOCK]) {
+        if self.heads.is_empty() {
+            values.fill(self.constant);
+        } else {
+            self.head(block).unpack(&self.data, values);
+        }
+    }
+
     /// Blocks there are; none in a column of equal values.
     const fn blocks(&self) -> usize {
         self.heads.len() / HEAD_BYTES

@@ -9,10 +9,10 @@ mod samples;
 
 use bytes::Bytes;
 
-pub(crate) use self::samples::RawTables;
 pub use self::samples::{
     MAX_SAMPLES, Rows, SampleRow, SampleTable, StoredTableError, SyncSamples, TableError,
 };
+pub(crate) use self::samples::{Measurer, Measures, RawTables};
 use crate::codec::Codec;
 use crate::fourcc::FourCc;
 use crate::time::Timescale;

@@ -258,7 +258,7 @@ struct Fitted<'a> {
 impl Iterator for Samples<'_> {
     type Item = Sample<Slice>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Sample<Slice>> {
         let Fitted { samples, window, number } = self.0.as_mut()?;
         let fitted = window.fit(*number, samples.next()?);

@@ -5,6 +5,7 @@
 //! a row past the end.
 
 mod chunks;
+mod measure;
 mod raw;
 mod rows;
 mod stored;
@@ -12,6 +13,7 @@ mod stored;
 use std::ops::Range;
 
 use self::chunks::Chunks;
+pub(crate) use self::measure::{Measurer, Measures};
 pub(crate) use self::raw::RawTables;
 pub use self::raw::TableError;
 use self::raw::{COMPOSITION_BIAS, checked_sync, marks};

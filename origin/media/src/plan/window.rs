@@ -42,7 +42,7 @@ impl Window {
     }
 
     /// `sample`, which is number `index` of the segment.
-    #[inline]
+    #[inline(always)]
     pub(super) fn fit<D>(&self, index: usize, sample: Sample<D>) -> Sample<D> {
         if self.is_backward() {
             return sample;
@@ -64,7 +64,7 @@ impl Window {
         self.end <= self.start
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, index: i64, dts: i64) -> i64 {
         if index <= 0 {
             return self.start;

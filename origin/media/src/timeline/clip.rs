@@ -162,6 +162,17 @@ impl ClipTrack {
         number(unmoved.start)..number(unmoved.end)
     }
 
+    /// Numbers in the movie of the samples at `positions`, if all stand where the source has them.
+    pub(crate) fn unmoved_numbers(&self, positions: &Range<usize>) -> Option<Range<usize>> {
+        let (of_source, unmoved) = (self.of_source(), self.unmoved());
+        if positions.start < of_source.start || positions.end > of_source.end {
+            return None;
+        }
+        let number = |position: usize| self.samples.start + (position - of_source.start);
+        let numbers = number(positions.start)..number(positions.end);
+        (unmoved.start <= numbers.start && numbers.end <= unmoved.end).then_some(numbers)
+    }
+
     /// Decode time, duration and composition offset of `row`, wherever it was put.
     #[cold]
     fn times_of_moved(&self, row: &SampleRow) -> (i64, u32, i32) {

@@ -34,10 +34,13 @@ impl Chunks {
         let mut offsets = offsets.iter_from(0);
         let mut firsts = ColumnBuilder::new();
         let mut next = 0u64;
-        let ends = first_chunks.iter_from(1).chain(std::iter::once(chunks + 1));
-        let runs = first_chunks.iter_from(0).zip(ends).zip(samples_per_chunk.iter_from(0));
-        for (run, ((first, end), per_chunk)) in runs.enumerate() {
-            check_run(run as u64, (first, end), per_chunk, chunks)?;
+        let mut first_chunks = first_chunks.iter_from(0);
+        let mut first = first_chunks.next().unwrap_or(1);
+        for (run, per_chunk) in (0..).zip(samples_per_chunk.iter_from(0)) {
+            let end = first_chunks.next().unwrap_or(chunks + 1);
+            if (run == 0 && first != 1) || end <= first || end > chunks + 1 || per_chunk == 0 {
+                return Err(wrong_run(run, (first, end), chunks));
+            }
             for _ in first..end {
                 firsts.push(next);
                 let offset = offsets.next().unwrap_or(0);
@@ -46,6 +49,7 @@ impl Chunks {
                 }
                 next = next.saturating_add(per_chunk);
             }
+            first = end;
         }
         if next != samples {
             return Err(TableError::Count { table: "stsc", count: next, samples });
@@ -55,17 +59,17 @@ impl Chunks {
     }
 }
 
-fn check_run(run: u64, (first, end): (u64, u64), per_chunk: u64, chunks: u64) -> Result<(), TableError> {
+/// What is wrong with `run`, which is of the chunks from `first` to before `end`.
+#[cold]
+const fn wrong_run(run: u64, (first, end): (u64, u64), chunks: u64) -> TableError {
     let reason = if run == 0 && first != 1 {
         "the first run does not start at chunk 1"
     } else if end <= first || end > chunks + 1 {
         "runs do not rise, or pass the last chunk"
-    } else if per_chunk == 0 {
-        "chunks without samples"
     } else {
-        return Ok(());
+        "chunks without samples"
     };
-    Err(TableError::ChunkRun { run, reason })
+    TableError::ChunkRun { run, reason }
 }
 
 /// Checks that samples have bytes, and lie in the source.

@@ -1,7 +1,7 @@
 //! Walking the rows of a sample table.
 
 use super::{SampleRow, SampleTable, SyncSamples, first_at, number, unbiased};
-use crate::column::Walk;
+use crate::column::{BLOCK, Walk};
 
 /// Iterator of [`SampleTable::rows`].
 ///
@@ -18,9 +18,11 @@ pub struct Rows<'a> {
     next_first: usize,
     next_firsts: Walk<'a>,
     next_offsets: Walk<'a>,
-    sizes: Walk<'a>,
-    durations: Walk<'a>,
-    composition: Walk<'a>,
+    /// One past the last sample of the block that is unpacked.
+    until: usize,
+    sizes: [u64; BLOCK],
+    durations: [u64; BLOCK],
+    composition: [u64; BLOCK],
     /// The next sync sample, and where it stands in the list of them; without a list, every sample is one.
     next_sync: Option<(usize, usize)>,
 }
@@ -37,9 +39,10 @@ impl<'a> Rows<'a> {
             next_first: 0,
             next_firsts: table.chunk_firsts.iter_from(chunk.saturating_add(1)),
             next_offsets: table.chunk_offsets.iter_from(chunk.saturating_add(1)),
-            sizes: table.sizes.iter_from(start),
-            durations: table.durations.iter_from(start),
-            composition: table.composition.iter_from(start),
+            until: start,
+            sizes: [0; BLOCK],
+            durations: [0; BLOCK],
+            composition: [0; BLOCK],
             next_sync: None,
         };
         rows.next_first = rows.next_firsts.next().map_or(usize::MAX, number);
@@ -48,6 +51,17 @@ impl<'a> Rows<'a> {
             rows.next_sync = Some((list.get(at).map_or(usize::MAX, number), at));
         }
         rows
+    }
+
+    /// Unpacks the block of the next sample.
+    #[cold]
+    #[inline(never)]
+    fn unpack_next(&mut self) {
+        let block = self.index / BLOCK;
+        self.table.sizes.unpack_block(block, &mut self.sizes);
+        self.table.durations.unpack_block(block, &mut self.durations);
+        self.table.composition.unpack_block(block, &mut self.composition);
+        self.until = (block + 1) * BLOCK;
     }
 
     /// Whether the next sample is a sync sample; it is passed over.
@@ -70,22 +84,26 @@ impl<'a> Rows<'a> {
 impl Iterator for Rows<'_> {
     type Item = SampleRow;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<SampleRow> {
         if self.index >= self.end {
             return None;
+        }
+        if self.index >= self.until {
+            self.unpack_next();
         }
         while self.index >= self.next_first {
             self.offset = self.next_offsets.next()?;
             self.next_first = self.next_firsts.next().map_or(usize::MAX, number);
         }
-        let size = u32::try_from(self.sizes.next()?).ok()?;
-        let duration = u32::try_from(self.durations.next()?).ok()?;
+        let at = self.index % BLOCK;
+        let size = u32::try_from(*self.sizes.get(at)?).ok()?;
+        let duration = u32::try_from(*self.durations.get(at)?).ok()?;
         let row = SampleRow {
             index: self.index,
             dts: self.dts,
             duration,
-            composition_offset: unbiased(self.composition.next()?)?,
+            composition_offset: unbiased(*self.composition.get(at)?)?,
             sync: self.pass_sync(),
             offset: self.offset,
             size,

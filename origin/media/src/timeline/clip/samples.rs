@@ -41,7 +41,7 @@ impl<'a> Samples<'a> {
 impl Iterator for Samples<'_> {
     type Item = Sample<Slice>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Sample<Slice>> {
         let placed = self.0.as_mut()?;
         let position = placed.position;
@@ -70,7 +70,7 @@ impl ClipTrack {
     }
 
     /// The sample of `row`; those whose number is in `unmoved` stand where the source has them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sample(
         &self,
         source: SourceIndex,
