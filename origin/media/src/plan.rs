@@ -265,6 +265,15 @@ impl Iterator for Samples<'_> {
         *number += 1;
         Some(fitted)
     }
+
+    fn fold<B, F: FnMut(B, Sample<Slice>) -> B>(self, init: B, mut f: F) -> B {
+        let Some(Fitted { samples, window, mut number }) = self.0 else { return init };
+        samples.fold(init, |folded, sample| {
+            let fitted = window.fit(number, sample);
+            number += 1;
+            f(folded, fitted)
+        })
+    }
 }
 
 fn rounded_seconds(ticks: i64, timescale: Timescale) -> u32 {

@@ -73,10 +73,9 @@ impl Head {
 
     /// Packs `values`, none for nothing, behind `data`, and returns the head.
     pub(super) fn pack(values: &[u64], data: &mut Vec<u8>) -> Self {
+        let mut words = [0; BLOCK];
         match <&[u64; BLOCK]>::try_from(values) {
-            Ok(block) if block.iter().fold(0, |bits, value| bits | value) <= u64::from(u32::MAX) => {
-                Self::pack_words(&block.map(low_word), data)
-            }
+            Ok(block) if narrow(block, &mut words) => Self::pack_words(&words, data),
             _ => Self::pack_any(values, data),
         }
     }
@@ -119,33 +118,32 @@ impl Head {
     }
 }
 
-/// The smallest and the largest of `values`.
+/// The smallest and the largest of `values`, none for nothing.
 ///
-/// Four lanes of signed numbers: what every x86-64 compares at once.
-fn bounds(values: &[u32; BLOCK]) -> (u32, u32) {
-    const SIGN: u32 = 1 << 31;
-    let (mut min, mut max) = ([i32::MAX; 4], [i32::MIN; 4]);
-    for row in values.as_chunks::<4>().0 {
-        let row = row.map(|value| (value ^ SIGN).cast_signed());
-        for ((min, max), value) in min.iter_mut().zip(&mut max).zip(row) {
-            *min = if value < *min { value } else { *min };
-            *max = if value > *max { value } else { *max };
-        }
+/// Not inlined: of a length that is known the loop would be unrolled, and then compare one value at a time.
+#[inline(never)]
+fn bounds(values: &[u32]) -> (u32, u32) {
+    let (mut min, mut max) = (u32::MAX, 0);
+    for value in values {
+        min = min.min(*value);
+        max = max.max(*value);
     }
-    let min = min.into_iter().fold(i32::MAX, i32::min);
-    let max = max.into_iter().fold(i32::MIN, i32::max);
-    (min.cast_unsigned() ^ SIGN, max.cast_unsigned() ^ SIGN)
+    (min, max)
+}
+
+/// Writes the low halves of `values` to `words`; whether the high halves are zero.
+fn narrow(values: &[u64; BLOCK], words: &mut [u32; BLOCK]) -> bool {
+    let mut bits = 0;
+    for (word, value) in words.iter_mut().zip(values) {
+        bits |= value;
+        *word = u32::try_from(value & u64::from(u32::MAX)).unwrap_or(0);
+    }
+    bits <= u64::from(u32::MAX)
 }
 
 /// Where the next differences go.
 fn start(data: &[u8]) -> u32 {
     u32::try_from(data.len()).expect("limits on samples keep a column below 4 GiB")
-}
-
-/// The low half of `value`.
-const fn low_word(value: u64) -> u32 {
-    let [a, b, c, d, ..] = value.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 /// A number whose lowest `count` bytes (at most 8) are ones.

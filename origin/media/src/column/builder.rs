@@ -66,22 +66,22 @@ impl ColumnBuilder {
 
     /// Appends all of `values`.
     ///
-    /// Cost: a few instructions a row: whole blocks are filled and packed without a look at each row.
+    /// Cost: a few instructions a row: blocks are filled and packed without a look at each row.
     pub fn extend<I: ExactSizeIterator<Item = u64>>(&mut self, mut values: I) {
-        while !self.packed || !self.len.is_multiple_of(BLOCK) {
-            // Equal rows come in whole blocks as well: they are looked at until one differs.
+        while !self.packed {
+            // Equal rows are looked at until one differs.
             let Some(value) = values.next() else { return };
             self.push(value);
         }
-        while values.len() >= BLOCK {
-            for (place, value) in self.tail.iter_mut().zip(&mut values) {
+        while values.len() > 0 {
+            let at = self.len % BLOCK;
+            let now = values.len().min(BLOCK - at);
+            let places = self.tail.get_mut(at..at + now).unwrap_or_default();
+            for (place, value) in places.iter_mut().zip(&mut values) {
                 *place = value;
             }
-            self.len += BLOCK;
+            self.len += now;
             self.pack_full_tail();
-        }
-        for value in values {
-            self.push_packed(value);
         }
     }
 

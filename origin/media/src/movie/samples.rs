@@ -156,6 +156,14 @@ impl SampleTable {
         every.chain(listed)
     }
 
+    /// Number `place` of the list of sync samples; past its end, or without a list, none there is.
+    fn listed_sync(&self, place: usize) -> usize {
+        match &self.sync {
+            SyncSamples::All => usize::MAX,
+            SyncSamples::Listed(list) => list.get(place).map_or(usize::MAX, number),
+        }
+    }
+
     /// Whether decoding can start at sample `index`.
     pub fn is_sync(&self, index: usize) -> bool {
         match &self.sync {

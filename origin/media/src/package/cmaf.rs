@@ -275,7 +275,7 @@ fn write_trun<D: Payload>(
             w.u32(flags(commons.first_sync));
         }
         let mut count = 0u32;
-        for sample in samples {
+        samples.for_each(|sample| {
             if count == 0 {
                 run.decode_time = sample.dts;
             }
@@ -291,7 +291,7 @@ fn write_trun<D: Payload>(
                 w.i32(sample.composition_offset);
             }
             sample.payload.push_to(&mut run.payload);
-        }
+        });
         w.set_u32(count_at, count);
     });
     run

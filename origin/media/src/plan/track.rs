@@ -245,6 +245,14 @@ mod tests {
                 let mut measurer = Measurer::new(&track.samples, part.samples.start);
                 for first in (0..part.len()).step_by(cut_every) {
                     let range = first..(first + cut_every).min(part.len());
+                    let folded = clip.samples(index, range.clone()).fold(Vec::new(), |mut all, sample| {
+                        all.push(sample);
+                        all
+                    });
+                    let mut one_by_one = clip.samples(index, range.clone());
+                    let stepped: Vec<_> = std::iter::from_fn(|| one_by_one.next()).collect();
+                    assert_eq!(folded, stepped, "track {index}, {range:?}");
+                    assert_eq!(folded.len(), range.len());
                     let fast = measure_in_source(part, &mut measurer, track, range.clone());
                     let Some(fast) = fast else { continue };
                     let cut = Instant::new(0, track.timescale);
@@ -258,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_in_the_source_is_measured_as_its_samples_say() {
+    fn segments_are_the_same_however_they_are_walked() {
         let odd = |mut made: Made| {
             for (number, sample) in made.samples.iter_mut().enumerate() {
                 let pattern = u32::try_from(number * 7 % 11).unwrap();

@@ -15,6 +15,9 @@ use crate::movie::RawTables;
 /// Entries of one table, and sum of the samples of its runs: named limit.
 const MAX_ENTRIES: u64 = crate::movie::MAX_SAMPLES;
 
+/// Runs of samples that are looked at together.
+const RUNS_AT_ONCE: usize = 16;
+
 /// A sample table being read.
 #[derive(Debug)]
 pub(super) struct TableRead {
@@ -138,10 +141,17 @@ impl TableRead {
                 }
             }
             b"ctts" => {
-                for [count, offset] in pairs(bytes) {
-                    // QuickTime writes negative offsets into version 0 as well: all are read as signed,
-                    // and to flip the sign is to add the bias.
-                    tables.compositions.push(count, (offset ^ (1 << 31)).into());
+                // QuickTime writes negative offsets into version 0 as well: all are read as signed,
+                // and to flip the sign is to add the bias.
+                let biased = |offset: u32| u64::from(offset ^ (1 << 31));
+                for some in bytes.chunks(RUNS_AT_ONCE * 8) {
+                    // Nearly all runs are of one sample.
+                    if pairs(some).all(|[count, _]| count == 1) {
+                        tables.compositions.extend(pairs(some).map(|[_, offset]| biased(offset)));
+                    } else {
+                        pairs(some)
+                            .for_each(|[count, offset]| tables.compositions.push(count, biased(offset)));
+                    }
                 }
             }
             b"stsz" => tables.sizes.extend(words(bytes).map(u64::from)),

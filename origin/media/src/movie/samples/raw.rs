@@ -116,6 +116,14 @@ impl Runs {
         }
     }
 
+    /// Appends `values`, one for each sample.
+    pub(crate) fn extend(&mut self, values: impl ExactSizeIterator<Item = u64>) {
+        self.total = self.total.saturating_add(values.len() as u64);
+        if self.total <= self.most {
+            self.values.extend(values);
+        }
+    }
+
     /// The column of `samples` samples. A table that says too little is an error unless what is
     /// `missing` has a value; one that says too much always is.
     pub(super) fn finish(

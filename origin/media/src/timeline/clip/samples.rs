@@ -55,6 +55,17 @@ impl Iterator for Samples<'_> {
         }
         Some(placed.part.made(position))
     }
+
+    fn fold<B, F: FnMut(B, Sample<Slice>) -> B>(self, init: B, mut f: F) -> B {
+        let Some(placed) = self.0 else { return init };
+        let Placed { part, source, position, end, of_source, unmoved, rows } = placed;
+        let made = |range: Range<usize>| range.map(|position| part.made(position));
+        let in_front = position..end.min(of_source.start);
+        let behind = position.max(of_source.end)..end;
+        let folded = made(in_front).fold(init, &mut f);
+        let folded = rows.fold(folded, |folded, row| f(folded, part.sample(source, &row, &unmoved)));
+        made(behind).fold(folded, f)
+    }
 }
 
 impl ClipTrack {
