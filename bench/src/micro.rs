@@ -21,7 +21,7 @@ use rillcast_media::demux::{Demux, FormatError, mp4::Mp4Reader};
 use rillcast_media::manifest::hls;
 use rillcast_media::movie::{Movie, TrackKind};
 use rillcast_media::package::cmaf;
-use rillcast_media::plan::{self, PlanError, Policy, SegmentPlan};
+use rillcast_media::plan::{PlanError, Policy, SegmentPlan};
 use rillcast_media::presentation::{Presentation, Rendition};
 use rillcast_media::revision::Revision;
 use rillcast_media::timeline::{Timeline, TimelineError};
@@ -152,8 +152,7 @@ impl Input {
     fn segment(&self, track: usize, iteration: u64) -> Result<(), MicroError> {
         let number = usize::try_from(iteration).unwrap_or(0) % self.plan.len().max(1);
         let span = self.plan.span(track, number)?;
-        let samples = plan::samples(&self.timeline, track, &span);
-        black_box(cmaf::segment_of(1, &span.commons, samples));
+        black_box(cmaf::segment_of_span(1, &self.timeline, track, &span));
         Ok(())
     }
 

@@ -85,6 +85,8 @@ pub fn use_movie(movie: Movie) {
             let body = cmaf::segment(sequence, samples(&timeline, track, &span));
             let exact = span.commons.bytes + cmaf::header_bytes(&span.commons);
             assert_eq!(body.len(), exact, "the length of a segment is known before it is built");
+            let of_span = cmaf::segment_of_span(sequence, &timeline, track, &span);
+            assert_eq!(of_span, body, "a segment is the same however it is written");
         }
     }
 }

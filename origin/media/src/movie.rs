@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub use self::samples::{
     MAX_SAMPLES, Rows, SampleRow, SampleTable, StoredTableError, SyncSamples, TableError,
 };
-pub(crate) use self::samples::{Measurer, Measures, RawTables};
+pub(crate) use self::samples::{Measurer, Measures, RawTables, Run};
 use crate::codec::Codec;
 use crate::fourcc::FourCc;
 use crate::time::Timescale;

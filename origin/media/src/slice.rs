@@ -77,6 +77,11 @@ impl Slices {
         Self::default()
     }
 
+    /// A body with nothing in it, and room for `slices` and a head.
+    pub(crate) fn with_capacity(slices: usize) -> Self {
+        Self { parts: Vec::with_capacity(slices.saturating_add(1)) }
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> u64 {
         self.parts.last().map_or(0, |(end, _)| *end)

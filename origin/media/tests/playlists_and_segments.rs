@@ -132,6 +132,7 @@ fn segments_are_as_reviewed() {
     for (track, name) in [(0, "segment-avc.hex"), (1, "segment-aac.hex")] {
         let span = asset.plan.span(track, 0).expect("a segment");
         let body = cmaf::segment(1, samples(&asset.timeline, track, &span));
+        assert_eq!(cmaf::segment_of_span(1, &asset.timeline, track, &span), body, "{name}");
         let mut text = String::new();
         for slice in body.iter() {
             match slice {

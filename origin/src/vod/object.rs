@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rillcast_http::{Body, BodySource, FileExtent};
 use rillcast_media::index::ListedRendition;
 use rillcast_media::package::cmaf;
-use rillcast_media::plan;
 use rillcast_media::slice::{Slice, Slices};
 
 use super::asset::Asset;
@@ -76,8 +75,7 @@ pub(crate) fn segment(asset: &Asset, index: usize, number: u32) -> Option<Slices
     if span.samples.is_empty() {
         return None;
     }
-    let samples = plan::samples(&edition.timeline, rendition.track, &span);
-    Some(cmaf::segment_of(number.saturating_add(1), &span.commons, samples))
+    Some(cmaf::segment_of_span(number.saturating_add(1), &edition.timeline, rendition.track, &span))
 }
 
 fn key_frame(asset: &Asset, index: usize, number: u32) -> Option<Slices> {

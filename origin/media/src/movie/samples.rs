@@ -8,6 +8,7 @@ mod chunks;
 mod measure;
 mod raw;
 mod rows;
+mod run;
 mod stored;
 
 use std::ops::Range;
@@ -18,6 +19,7 @@ pub(crate) use self::raw::RawTables;
 pub use self::raw::TableError;
 use self::raw::{COMPOSITION_BIAS, checked_sync, marks};
 pub use self::rows::Rows;
+pub(crate) use self::run::Run;
 pub use self::stored::StoredTableError;
 use crate::column::{BLOCK, Column};
 

@@ -141,6 +141,19 @@ pub(super) fn hold_last_pictures(drafts: &mut [Option<Draft>]) {
     }
 }
 
+/// Decode time of the first sample at `positions`, if all stand where the source has them and fit into `window` so.
+pub(super) fn fitting_decode_time(
+    track: &Track,
+    part: &ClipTrack,
+    positions: &Range<usize>,
+    window: Window,
+) -> Option<i64> {
+    let mut measurer = Measurer::new(&track.samples, part.unmoved_numbers(positions)?.start);
+    let measured = measure_in_source(part, &mut measurer, track, positions.clone())?;
+    let (first, end) = measured.decoded;
+    window.holds(first, end, measured.shortest).then_some(first)
+}
+
 /// The segment of positions `range`, if all of it stands where the source has it.
 ///
 /// It is what [`measure`] says, for a tenth of the work; `measurer` has measured what came before, mostly.
@@ -232,12 +245,25 @@ mod tests {
 
     use super::*;
     use crate::demux::mp4::read_all;
+    use crate::package::cmaf;
+    use crate::plan::{Policy, SegmentPlan, samples};
     use crate::timeline::Timeline;
 
     /// Measured both ways, every segment of every track is the same.
     fn check(tracks: Vec<Made>, cut_every: usize) -> usize {
         let movie = Arc::new(read_all(&Shape::new(tracks).bytes().into()).expect("a good file"));
         let timeline = Timeline::of_movie(&movie).expect("a timeline");
+        let plan = SegmentPlan::new(&timeline, Policy { cut_from_ms: 1_500 }).expect("a plan");
+        for track in 0..plan.tracks() {
+            for span in plan.spans(track) {
+                let slow = cmaf::segment(7, samples(&timeline, track, &span));
+                assert_eq!(
+                    cmaf::segment_of_span(7, &timeline, track, &span),
+                    slow,
+                    "track {track}, {span:?}"
+                );
+            }
+        }
         let mut compared = 0;
         for clip in timeline.clips() {
             for index in 0..clip.tracks.len() {

@@ -94,9 +94,8 @@ fn segments_of_a_track_follow_each_other_to_the_tick() {
 
 #[test]
 fn a_segment_past_four_gibibytes_has_a_wide_media_box() {
-    let huge =
-        crate::slice::Extent { source: crate::slice::SourceIndex(0), offset: 0, len: u64::from(u32::MAX) };
-    let behind = crate::slice::Extent { offset: huge.len, len: 1, ..huge };
+    let huge = Extent { source: crate::slice::SourceIndex(0), offset: 0, len: u64::from(u32::MAX) };
+    let behind = Extent { offset: huge.len, len: 1, ..huge };
     let [one, two] = [huge, behind].map(|extent| Sample {
         dts: 0,
         duration: 1,
