@@ -210,7 +210,7 @@ fn staged<'a>(stage: &'a Stage<'_>) -> Vec<Section<'a>> {
     if stage.options.profile {
         sections.push(Section {
             ids: &[options::PROFILE],
-            time: pace.run_time() * 16,
+            time: profiling::PACE.run_time() * 8,
             measure: Box::new(|progress, findings| {
                 findings.profile = Some(profiling::measure(stage, progress)?);
                 Ok(())

@@ -3,12 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-
-use crate::load::{self, Load, Outcome, Request, Span};
+use crate::load::{self, Load, Outcome, Request, Span, Tls};
 use crate::measure::{self, Cores};
 use crate::measured::{Measured, Pair, Paired};
 use crate::process::Running;
@@ -70,8 +67,8 @@ pub(crate) struct Side<'a> {
     pub(crate) address: SocketAddr,
     /// Round and round in this order.
     pub(crate) requests: Vec<Request>,
-    /// Over TLS, as this client.
-    pub(crate) tls: Option<&'a Arc<ClientConfig>>,
+    /// Over TLS, if so.
+    pub(crate) tls: Option<Tls<'a>>,
 }
 
 /// The same job for us and for a peer.
@@ -108,7 +105,8 @@ impl Side<'_> {
     /// When the server takes no connections.
     pub(crate) fn run(&self, connections: usize, span: Span, cores: Cores) -> io::Result<Outcome> {
         let Side { process, address, requests, tls, .. } = self;
-        let load = Load { address: *address, pid: process.pid(), requests, connections, span, tls: *tls };
+        let load =
+            Load { address: *address, pid: process.pid(), requests, connections, span, tls: tls.as_ref() };
         let outcome = measure::on_core(cores.client, || load::run(&load))??;
         if outcome.errors == 0 {
             process.clear_log();

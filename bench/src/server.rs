@@ -17,6 +17,9 @@ use crate::tls::Identity;
 /// Our server answers within this time of its start.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
+/// Writing the indexes of all media takes less.
+const INDEX_LIMIT: Duration = Duration::from_secs(600);
+
 /// Why there is nothing to measure.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServerError {
@@ -100,25 +103,49 @@ impl Launch {
     /// [`ServerError`].
     pub(crate) fn start(&self, setup: &Setup<'_>, scratch: &Path, core: usize) -> Result<Ours, ServerError> {
         let (address, tls) = (free_address()?, free_address()?);
-        let mut table = match &self.config {
-            Some(path) => fs::read_to_string(path)?.parse::<Table>()?,
-            None => Table::new(),
-        };
-        set(&mut table, "http.listener", listeners(address, setup.tls.map(|identity| (tls, identity))));
-        // Its own indexes, which go when the media go: a copy made for a measurement finds none of a run before.
-        let index_dir = setup.media.join(".cache").display().to_string();
-        set(&mut table, "origin.index_dir", Value::String(index_dir));
-        for (key, value) in setup.keys {
-            set(&mut table, key, value.clone());
-        }
-        let config = scratch.join("rillcast.toml");
-        fs::write(&config, table.to_string())?;
+        let listeners = listeners(address, setup.tls.map(|identity| (tls, identity)));
+        let config = self.write_config(setup, listeners, scratch)?;
         let mut command = self.command(&["serve"])?;
         command.arg("--config").arg(&config).arg("--media").arg(setup.media).args(&self.arguments);
         let mut process = Running::start(command, core, &scratch.join("rillcast.log"))?;
         let answers = || TcpStream::connect(address).is_ok();
         process.wait_until(START_LIMIT, |said| said.contains("http://") && answers())?;
         Ok(Ours { process, address, tls })
+    }
+
+    /// Has it write the index of every file in the folder `media` ahead.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub(crate) fn index(&self, media: &Path, scratch: &Path) -> Result<(), ServerError> {
+        let listeners = listeners(free_address()?, None);
+        let config = self.write_config(&Setup::plain(media), listeners, scratch)?;
+        let mut command = self.command(&["index"])?;
+        command.arg("--config").arg(config).arg(media);
+        process::run_to_end("rillcast index", command, &scratch.join("index.log"), INDEX_LIMIT)?;
+        Ok(())
+    }
+
+    fn write_config(
+        &self,
+        setup: &Setup<'_>,
+        listeners: Value,
+        scratch: &Path,
+    ) -> Result<PathBuf, ServerError> {
+        let mut table = match &self.config {
+            Some(path) => fs::read_to_string(path)?.parse::<Table>()?,
+            None => Table::new(),
+        };
+        set(&mut table, "http.listener", listeners);
+        // Its own indexes, which go when the media go: a copy made for a measurement finds none of a run before.
+        let index_dir = std::path::absolute(setup.media)?.join(".cache").display().to_string();
+        set(&mut table, "origin.index_dir", Value::String(index_dir));
+        for (key, value) in setup.keys {
+            set(&mut table, key, value.clone());
+        }
+        let config = scratch.join("rillcast.toml");
+        fs::write(&config, table.to_string())?;
+        Ok(config)
     }
 }
 

@@ -205,7 +205,9 @@ impl Target {
 impl Check {
     fn judge(&self, findings: &Findings, factor: Option<f64>) -> Option<Judgement> {
         let figure = |key: &str| findings.figures.iter().find(|figure| figure.key == key);
-        let paired = || findings.paired.iter().find(|paired| paired.key == self.key);
+        // A scenario with a fault measured nothing.
+        let sound = |paired: &&Paired| paired.key == self.key && paired.faults().next().is_none();
+        let paired = || findings.paired.iter().find(sound);
         match self.bound {
             Bound::TimesPeer(most) => {
                 let paired = paired()?;

@@ -2,20 +2,19 @@
 //!
 //! ```text
 //!  plain   head read and looked at ─▶ body dropped in the kernel
-//!  TLS     handshake, first answer by rustls (tickets with it) ─▶ then record headers only, payloads
+//!  TLS     handshake, a small answer by rustls (tickets with it) ─▶ then record headers only, payloads
 //!          dropped in the kernel; requests are still sealed by rustls
 //! ```
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{ClientConnection, StreamOwned};
 
-use super::Request;
 use super::records::{Records, Want};
+use super::{Request, Tls};
 use crate::measure;
 use crate::response::Response;
 use crate::tls;
@@ -52,9 +51,7 @@ struct Due {
 /// How answers are read.
 enum Way {
     Plain(Response),
-    /// The first answer over TLS, decrypted.
-    Opening(Box<ClientConnection>, Response),
-    /// Later answers: counted, not read.
+    /// Over TLS: counted, not read.
     Skimming(Box<ClientConnection>, Records),
 }
 
@@ -69,23 +66,20 @@ pub(super) enum Turn {
 }
 
 impl Connection {
-    /// Opens connection `number` of a load; with `tls` it shakes hands too.
+    /// Opens connection `number` of a load; with `tls` it shakes hands too, and reads a small answer.
     ///
     /// # Errors
     /// When the server takes no connection.
-    pub(super) fn open(
-        address: SocketAddr,
-        number: usize,
-        tls: Option<&Arc<ClientConfig>>,
-    ) -> io::Result<Self> {
+    pub(super) fn open(address: SocketAddr, number: usize, tls: Option<&Tls<'_>>) -> io::Result<Self> {
         let stream = connect(address, number / CONNECTIONS_A_SOURCE)?;
         stream.set_nodelay(true)?;
         let (stream, way) = match tls {
             None => (stream, Way::Plain(Response::new())),
-            Some(config) => {
+            Some(tls) => {
                 stream.set_read_timeout(Some(HANDSHAKE_LIMIT))?;
-                let shaken = tls::shake_hands(config, stream)?;
-                (shaken.sock, Way::Opening(Box::new(shaken.conn), Response::new()))
+                let mut shaken = tls::shake_hands(tls.client, stream)?;
+                read_opening(&mut shaken, &tls.opening)?;
+                (shaken.sock, Way::Skimming(Box::new(shaken.conn), Records::default()))
             }
         };
         stream.set_nonblocking(true)?;
@@ -107,10 +101,6 @@ impl Connection {
                 response.reset();
                 return self.stream.write_all(&request.wire);
             }
-            Way::Opening(sealed, response) => {
-                response.reset();
-                sealed
-            }
             Way::Skimming(sealed, records) => {
                 records.restart();
                 sealed
@@ -126,7 +116,7 @@ impl Connection {
     /// What is wrong with the whole answer, if anything.
     pub(super) fn fault(&self) -> Option<String> {
         match &self.way {
-            Way::Plain(response) | Way::Opening(_, response) => {
+            Way::Plain(response) => {
                 let (status, length) = (response.status, response.body_bytes);
                 let right = status == 200 && length == self.due.body_bytes;
                 let due = self.due.body_bytes;
@@ -142,7 +132,7 @@ impl Connection {
     /// Whether another request may follow.
     pub(super) fn keeps_alive(&self) -> bool {
         match &self.way {
-            Way::Plain(response) | Way::Opening(_, response) => response.keep_alive,
+            Way::Plain(response) => response.keep_alive,
             Way::Skimming(..) => true,
         }
     }
@@ -174,26 +164,16 @@ impl Connection {
 
     fn is_answered(&mut self) -> bool {
         match &mut self.way {
-            Way::Plain(response) | Way::Opening(_, response) => response.is_done(),
+            Way::Plain(response) => response.is_done(),
             Way::Skimming(_, records) => {
                 records.is_between() && records.content_bytes >= self.due.content_bytes
             }
         }
     }
 
-    /// The first answer over TLS was read and judged: from here on records are counted only.
-    pub(super) fn skim_from_here(&mut self) {
-        let plain = Way::Plain(Response::new());
-        self.way = match std::mem::replace(&mut self.way, plain) {
-            Way::Opening(sealed, _) => Way::Skimming(sealed, Records::default()),
-            other => other,
-        };
-    }
-
     fn read_once(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.way {
             Way::Plain(response) => read_plain(&mut self.stream, response, buffer),
-            Way::Opening(sealed, response) => open_records(&mut self.stream, sealed, response, buffer),
             Way::Skimming(_, records) => skim(&self.stream, records, buffer),
         }
     }
@@ -213,27 +193,24 @@ fn read_plain(stream: &mut TcpStream, response: &mut Response, buffer: &mut [u8]
     Ok(count)
 }
 
-fn open_records(
-    stream: &mut TcpStream,
-    sealed: &mut ClientConnection,
-    response: &mut Response,
-    buffer: &mut [u8],
-) -> io::Result<usize> {
-    let count = sealed.read_tls(stream)?;
-    sealed.process_new_packets().map_err(io::Error::other)?;
-    loop {
-        let plain = match sealed.reader().read(buffer) {
-            Ok(plain) => plain,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(count),
-            Err(error) => return Err(error),
-        };
-        let bytes = buffer.get(..plain).unwrap_or_default();
-        if plain == 0 {
-            return Ok(count);
+/// Asks for something small and decrypts the answer: with it come all records that are no answer, such as
+/// session tickets, and only answers follow.
+fn read_opening(stream: &mut StreamOwned<ClientConnection, TcpStream>, opening: &Request) -> io::Result<()> {
+    stream.write_all(&opening.wire)?;
+    let (mut response, mut buffer) = (Response::new(), vec![0; HEAD_READ_BYTES]);
+    while !response.is_done() {
+        let count = stream.read(&mut buffer)?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if count == 0 || response.supply(bytes, |_| {}).map_err(io::Error::other)? < count {
+            return Err(io::Error::other("the first answer over TLS is not one answer"));
         }
-        if response.supply(bytes, |_| {}).map_err(io::Error::other)? < plain {
-            return Err(io::Error::other("bytes after the end of an answer"));
-        }
+    }
+    match (response.status, response.body_bytes) {
+        (200, length) if length == opening.body_bytes => Ok(()),
+        (status, length) => Err(io::Error::other(format!(
+            "the first answer over TLS has status {status} with {length} bytes, not 200 with {}",
+            opening.body_bytes
+        ))),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::measured::{Measured, Paired};
 use crate::targets::{Judged, Verdict};
 
 /// Scenarios with bodies from here on are compared per gigabyte, smaller ones per request.
-const PER_GB_FROM_BYTES: u64 = 64 * 1024;
+const PER_GB_FROM_BYTES: u64 = 512 * 1024;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --peer: #8a8f98; --ours: #0a7d5a; --vod: #b7791f; --line: #8884; }
@@ -135,7 +135,12 @@ fn plots(page: &mut String, report: &Report) {
     if report.paired.is_empty() {
         return;
     }
-    put(page, format_args!("<h2>CPU of the server</h2>{KEY}"));
+    put(
+        page,
+        format_args!(
+            "<h2>CPU of the server</h2>{KEY}<p class=\"dim\">Each group has a scale of its own.</p>"
+        ),
+    );
     let (large, small): (Vec<&Paired>, Vec<&Paired>) =
         report.paired.iter().partition(|paired| paired.body_bytes_mean >= PER_GB_FROM_BYTES);
     let row = |paired: &&Paired, pick: fn(&Measured) -> f64| {

@@ -30,18 +30,18 @@ pub(super) struct Line<'a> {
     pub(super) points: &'a [(f64, f64)],
 }
 
-/// Groups of bars on one scale; values are written with `digits` decimals and `unit`.
+/// Groups of bars, each on a scale of its own, because figures of different jobs differ by powers of ten;
+/// values are written with `digits` decimals and `unit`.
 pub(super) fn bars(rows: &[Bars], unit: &str, digits: usize) -> String {
-    let values = || rows.iter().flat_map(|row| row.values.iter().map(|(_, value)| *value));
-    let longest = values().fold(f64::MIN_POSITIVE, f64::max);
     // Each group is followed by the space of a bar.
-    let height = (values().count() + rows.len()) as f64 * BAR;
+    let height = rows.iter().map(|row| row.values.len() + 1).sum::<usize>() as f64 * BAR;
     let width = BARS_LEFT + BARS_WIDTH + 120.0;
     let mut svg = format!("<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" role=\"img\">");
     let mut top = 0.0;
     for row in rows {
         let middle = top + row.values.len() as f64 * BAR / 2.0 + 3.0;
         text(&mut svg, (BARS_LEFT - 8.0, middle), "end", &row.name);
+        let longest = row.values.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
         for (class, value) in &row.values {
             let length = value.max(0.0) / longest * BARS_WIDTH;
             let bar = BAR - 2.0;

@@ -121,6 +121,17 @@ fn the_page_stands_alone_and_escapes_what_it_shows() {
 }
 
 #[test]
+fn a_scenario_with_a_fault_is_not_judged() {
+    let mut findings = Findings { paired: report().paired, ..Findings::default() };
+    let o2 = |findings: &Findings| {
+        targets::judge(findings).into_iter().find(|line| line.about == "O2-segment").unwrap().verdict
+    };
+    assert_eq!(o2(&findings), Verdict::Met);
+    findings.paired[0].pairs[1].ours.first_error = Some("status 500".into());
+    assert_eq!(o2(&findings), Verdict::NotRun);
+}
+
+#[test]
 fn the_markdown_has_a_row_for_every_figure_of_a_target() {
     let markdown = report().markdown();
     assert!(markdown.contains("| O2 | O2-segment | 0.1800 s/GB |"), "{markdown}");

@@ -1,7 +1,7 @@
 //! O6: the first playlist of a file the server never saw: time to the last byte, one request at a time.
 //!
 //! Every repetition has a path of its own, so that no asset is open. Absent: the server keeps no index,
-//! and must parse. Present: indexes were written by an earlier server, and a fresh one finds them.
+//! and must parse. Present: `rillcast index` wrote them ahead, and a fresh server finds them.
 
 use std::fs;
 use std::path::Path;
@@ -37,8 +37,7 @@ pub(super) fn measure(
     let off = [("origin.index", Value::String("off".to_owned()))];
     findings.figures.extend(round(rig, folder.path(), &off, ["O6-absent-front", "O6-absent-end"])?);
     progress.tell("O6: first playlists of files with an index");
-    // Whoever asks first has the index written; the next server finds it.
-    round(rig, folder.path(), &[], ["", ""])?;
+    rig.launch.index(folder.path(), &rig.scratch)?;
     findings.figures.extend(round(rig, folder.path(), &[], ["O6-present-front", "O6-present-end"])?);
     Ok(())
 }

@@ -69,12 +69,7 @@ fn contiguous(corpus: &Corpus, rig: &Rig, served: &Path, progress: &Progress) ->
     command.args(corpus.names.iter().map(|name| corpus.folder.join(name)));
     command.arg("-o").arg(folder.path());
     let log = rig.scratch.join("optimize.log");
-    let rewritten = process::run_to_end("rillcast optimize", command, &log, OPTIMIZE_LIMIT);
-    if rewritten.as_ref().is_err_and(|error| error.to_string().contains("unrecognized subcommand")) {
-        progress.tell("left out: this server cannot rewrite files");
-        return Ok(Vec::new());
-    }
-    rewritten?;
+    process::run_to_end("rillcast optimize", command, &log, OPTIMIZE_LIMIT)?;
     let mut names = Vec::with_capacity(corpus.names.len());
     for name in &corpus.names {
         let from = folder.path().join(name);

@@ -4,8 +4,11 @@ use super::Stage;
 use super::plain::{self, nginx_side, our_side};
 use crate::profile::{self, Job, Profile};
 use crate::progress::Progress;
-use crate::scenario::requests;
+use crate::scenario::{Pace, requests};
 use crate::server::Setup;
+
+/// Long enough for samples, in a quick run too.
+pub(super) const PACE: Pace = Pace::FULL;
 
 /// Looks at every job.
 pub(super) fn measure(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Result<Profile> {
@@ -18,8 +21,8 @@ pub(super) fn measure(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Res
         let mut served = Vec::new();
         for side in &sides {
             progress.tell(&format!("profile: {key}, {}", side.name));
-            served.push(profile::look(key, side, rig.pace, rig.cores, &rig.scratch, &mut found.notes));
-            progress.spent(rig.pace.run_time() * 2);
+            served.push(profile::look(key, side, PACE, rig.cores, &rig.scratch, &mut found.notes));
+            progress.spent(PACE.run_time());
         }
         if let (Some(ours), Some(peer)) = (served.pop(), served.pop()) {
             found.jobs.push(Job { key: key.to_owned(), peer, ours });

@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use toml::Value;
 
 use super::Stage;
 use super::plain::segments;
 use crate::fetch::Client;
 use crate::h2;
-use crate::load::Request;
+use crate::load::{Request, Tls};
 use crate::measured::{Pair, Paired};
 use crate::progress::Progress;
 use crate::rig::Findings;
@@ -52,12 +52,14 @@ pub(super) fn measure(
     progress: &mut Progress,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let pieces = segments(stage.truth.published(), |asset| &asset.video);
+    let pieces = segments(&stage.truth.contiguous, |asset| &asset.video);
     let (rig, nginx) = (stage.rig, stage.nginx);
     progress.tell("O8: comparing every answer of nginx over TLS");
     let mut client = Client::over_tls(nginx.tls, &rig.identity.client);
     let nginx_lengths = truth::check("nginx TLS", &mut client, pieces.iter())?;
     let total: u64 = pieces.iter().map(|piece| piece.bytes).sum();
+    let playlist = stage.truth.contiguous.first().context("no assets")?.media.plain.clone();
+    let opening = Request::get(&playlist.path, false, playlist.bytes);
     for row in &ROWS {
         let mib = if row.hot { total / (1 << 20) + SPARE_MIB } else { 0 };
         let keys = [("delivery.hot_set_mib", Value::Integer(i64::try_from(mib)?))];
@@ -73,14 +75,14 @@ pub(super) fn measure(
                 process: &nginx.process,
                 address: nginx.tls,
                 requests: sized(&pieces, &nginx_lengths),
-                tls: Some(&rig.identity.client),
+                tls: Some(Tls { client: &rig.identity.client, opening: opening.clone() }),
             },
             ours: Side {
                 name: "rillcast",
                 process: &ours.process,
                 address: ours.tls,
                 requests: sized(&pieces, &our_lengths),
-                tls: Some(&rig.identity.client),
+                tls: Some(Tls { client: &rig.identity.client, opening: opening.clone() }),
             },
             vod: None,
         };
@@ -131,7 +133,7 @@ fn over_h2(
 ) -> anyhow::Result<Paired> {
     let rig = stage.rig;
     let requests = if rig.quick { 120 } else { 1500 };
-    let pieces = segments(stage.truth.published(), |asset| &asset.video);
+    let pieces = segments(&stage.truth.contiguous, |asset| &asset.video);
     let mean = pieces.iter().map(|piece| piece.bytes).sum::<u64>() / (pieces.len() as u64).max(1);
     let mut pairs = Vec::new();
     for number in 1..=rig.pace.pairs {

@@ -58,11 +58,6 @@ impl Truths {
         Ok(nginx)
     }
 
-    /// Assets as publishing writes them, or as they are where nobody can.
-    pub(super) fn published(&self) -> &[Asset] {
-        if self.contiguous.is_empty() { &self.interleaved } else { &self.contiguous }
-    }
-
     fn pieces(&self) -> impl Iterator<Item = &Piece> {
         let assets = self.interleaved.iter().chain(&self.contiguous).chain([&self.long]);
         assets.flat_map(Asset::pieces)
