@@ -1,11 +1,11 @@
-//! Packed sound: the samples of an audio track copied once, segment by segment, so that a segment is one extent.
+//! Packed sound: the segments of an audio track made once, headers and all, so that each is one extent.
 //!
 //! Where sound lies between pictures, as ffmpeg writes it, 98 kB of sound are some 280 pieces of a file. A copy of the
-//! track beside the index costs a hundredth of the film and makes them one:
+//! track beside the index costs a hundredth of the film and makes them one, and nothing is computed for a request:
 //!
 //! ```text
 //!  source    ♪ ▒▒▒▒ ♪ ▒▒▒▒ ♪ ▒▒▒▒ ♪ ▒▒▒▒ ♪ ▒▒▒▒          a segment of sound: header + a piece a frame
-//!  sidecar   header │ table │ ♪♪♪♪♪ │ ♪♪♪♪♪ │ ♪♪♪♪♪       a segment of sound: header + one piece
+//!  sidecar   head │ table │ header ♪♪♪♪♪ │ header ♪♪♪♪♪ │ … a segment of sound: one piece
 //! ```
 //!
 //! ```text
@@ -88,9 +88,9 @@ impl Packed {
         Ok(Self { file: Arc::new(file), rows, verified, verifying, wrong })
     }
 
-    /// The bytes of segment `number` behind its header; none before they were verified.
+    /// The bytes of segment `number`; none before they were verified, nor of what is a gap.
     pub(crate) fn extent(&self, number: usize) -> Option<FileExtent> {
-        let row = self.rows.get(number)?;
+        let row = self.rows.get(number).filter(|row| row.len > 0)?;
         if !self.is_verified(number) || self.wrong.load(Ordering::Relaxed) {
             return None;
         }

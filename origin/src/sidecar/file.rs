@@ -1,4 +1,4 @@
-//! The file of packed sound: a header, a table of segments, their bytes.
+//! The file of packed sound: a head, a table of segments, and the segments as they are sent.
 //!
 //! ```text
 //!    0  magic, 8 bytes                           24  length of the file, 8
@@ -48,7 +48,7 @@ pub(crate) struct Belongs {
     pub(crate) policy: Policy,
     /// Track id in the source.
     pub(crate) track: u32,
-    /// How many bytes each segment has behind its header: they must agree with the plan.
+    /// How many segments are listed.
     pub(crate) segments: usize,
 }
 

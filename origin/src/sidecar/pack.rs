@@ -105,7 +105,7 @@ fn belongs(asset: &Asset, index: usize) -> Option<Belongs> {
     })
 }
 
-/// Copies the bytes of all segments behind their headers to `file`, behind room for the head.
+/// Copies all segments, headers included, to `file`, behind room for the head.
 fn copy(
     asset: &Asset,
     index: usize,
@@ -119,7 +119,7 @@ fn copy(
     let mut rows = Vec::with_capacity(segments);
     for number in 0..segments {
         let number = u32::try_from(number).map_err(|_| PackError::NotMeant)?;
-        let bytes = match object::payload(asset, index, number)? {
+        let bytes = match object::unpacked(asset, index, number)? {
             Some(body) => body.read_blocking(MAX_SEGMENT_BYTES).map_err(BlobError::from)?,
             // Where the track has nothing.
             None => bytes::Bytes::new(),

@@ -186,7 +186,7 @@ impl Asset {
         }
     }
 
-    /// The packed bytes of segment `number` of rendition `index` behind its header, if there are any yet. The first
+    /// Segment `number` of rendition `index` in one piece, if it is packed yet. The first
     /// time that sound is asked for, it is packed soon; until then, and of pictures, there are none.
     ///
     /// Cost: no system call.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rillcast_http::{Body, BodySource, FileExtent};
+use rillcast_http::{Body, BodySource};
 use rillcast_media::index::ListedRendition;
 use rillcast_media::package::cmaf;
 use rillcast_media::slice::{Slice, Slices};
@@ -37,6 +37,11 @@ pub(crate) fn multivariant(asset: &Asset) -> Result<Option<Object>, BlobError> {
 /// [`BlobError::Io`] if the asset's index was damaged under us: opened anew, the asset is whole again.
 pub(crate) fn object(asset: &Arc<Asset>, index: usize, piece: Piece) -> Result<Option<Object>, BlobError> {
     let text = |kind| asset.text(kind, index);
+    if let Piece::Segment(number) = piece
+        && let Some(packed) = asset.packed(index, number as usize)
+    {
+        return Ok(Some(Object::Media(Body::from(packed))));
+    }
     let slices = match piece {
         Piece::Media => return whole(asset, text(Kind::Media).map(Object::Playlist)),
         Piece::IFrames => return whole(asset, text(Kind::IFrames).map(Object::Playlist)),
@@ -44,15 +49,7 @@ pub(crate) fn object(asset: &Arc<Asset>, index: usize, piece: Piece) -> Result<O
         Piece::Segment(number) => segment(asset, index, number),
         Piece::KeyFrame(number) => key_frame(asset, index, number),
     };
-    let packed = match piece {
-        Piece::Segment(number) if slices.is_some() => asset.packed(index, number as usize),
-        _ => None,
-    };
-    let packed = slices.as_ref().zip(packed).and_then(|(slices, packed)| with_packed(slices, packed));
-    let body = match (packed, slices) {
-        (Some(packed), _) => Ok(Some(packed)),
-        (None, slices) => slices.map(|slices| body(asset, &slices)).transpose(),
-    };
+    let body = slices.map(|slices| body(asset, &slices)).transpose();
     whole(asset, None)?;
     Ok(body?.map(Object::Media))
 }
@@ -87,29 +84,12 @@ fn key_frame(asset: &Asset, index: usize, number: u32) -> Option<Slices> {
     Some(cmaf::key_frame(number.saturating_add(1), &sample, frame.pts, duration))
 }
 
-/// What segment `number` has behind its header; `None` where there is no such segment.
+/// Segment `number` of rendition `index` as the source has it; `None` where there is no such segment.
 ///
 /// # Errors
 /// As of [`object`].
-pub(crate) fn payload(asset: &Asset, index: usize, number: u32) -> Result<Option<Body>, BlobError> {
-    let Some(slices) = segment(asset, index, number) else { return Ok(None) };
-    let header = slices.iter().next().map_or(0, Slice::len);
-    body(asset, &slices).map(|body| Some(body.range(header..slices.len())))
-}
-
-/// The body of `slices` with `packed` in place of all behind the header, if that is as long.
-fn with_packed(slices: &Slices, packed: FileExtent) -> Option<Body> {
-    let header = match slices.iter().next()? {
-        Slice::Mem(header) => header.clone(),
-        Slice::Extent(_) => return None,
-    };
-    if (header.len() as u64).checked_add(packed.len())? != slices.len() {
-        return None;
-    }
-    let mut body = Body::new();
-    body.push(header);
-    body.push(packed);
-    Some(body)
+pub(crate) fn unpacked(asset: &Asset, index: usize, number: u32) -> Result<Option<Body>, BlobError> {
+    segment(asset, index, number).map(|slices| body(asset, &slices)).transpose()
 }
 
 /// Maps slices to sources of the asset's blob.
