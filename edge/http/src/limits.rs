@@ -29,7 +29,7 @@ pub struct Limits {
     /// Time a connection may stay open without a request.
     pub idle_time: Duration,
     /// Time in which a client that is being sent something must take some of it: on HTTP/1 at least
-    /// `unsent_kernel_bytes`, on HTTP/2 one frame of at most 64 KiB.
+    /// half of what the kernel may hold unsent, on HTTP/2 one frame of at most 64 KiB.
     pub send_stall_time: Duration,
     /// Streams open at the same time on one HTTP/2 connection; the protocol suggests 100 or more.
     pub http2_streams: u32,
@@ -39,7 +39,8 @@ pub struct Limits {
     pub read_buffers_per_connection: usize,
     /// File buffers one core keeps for reuse.
     pub read_buffers_idle: usize,
-    /// Bytes the kernel may hold that it has not sent (`TCP_NOTSENT_LOWAT`).
+    /// Bytes the kernel may hold that it has not sent (`TCP_NOTSENT_LOWAT`); at least 1 MiB once file bytes have left a
+    /// connection without being read, because those are the page cache's own.
     pub unsent_kernel_bytes: u32,
     /// Threads of one core that wait for disks and compress.
     pub blocking_threads: usize,
