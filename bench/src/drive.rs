@@ -17,7 +17,8 @@ use crate::process::{self, ProcessError};
 const READ_BYTES: usize = 1 << 20;
 /// Direct reads begin at multiples of this, in file and memory; no disk here asks for more.
 const ALIGN_BYTES: usize = 4096;
-/// Readers at once; each takes the next file, from its beginning to its end.
+/// Readers at once; each takes the next part, from its beginning to its end. Files are parts, or are cut into as
+/// many as keep all readers busy.
 const READERS: usize = 8;
 /// Says what of a file is in memory (util-linux).
 const FINCORE: &str = "/usr/bin/fincore";
@@ -61,10 +62,10 @@ pub(crate) fn resident_share(files: &[PathBuf], scratch: &Path) -> Result<Option
 /// # Errors
 /// When the file system does not read past the page cache, or the disk fails.
 pub(crate) fn rate(files: &[PathBuf]) -> io::Result<f64> {
-    let left = Mutex::new(files.to_vec());
+    let left = Mutex::new(parts(files)?);
     let start = measure::now();
     let read: io::Result<Vec<u64>> = thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| read_files(&left))).collect();
+        let readers: Vec<_> = (0..READERS).map(|_| scope.spawn(|| read_parts(&left))).collect();
         let ended = |reader: thread::ScopedJoinHandle<'_, io::Result<u64>>| {
             reader.join().unwrap_or_else(|_| Err(io::Error::other("a reader panicked")))
         };
@@ -73,38 +74,76 @@ pub(crate) fn rate(files: &[PathBuf]) -> io::Result<f64> {
     Ok(read?.iter().sum::<u64>() as f64 / 1e6 / start.elapsed().as_secs_f64().max(1e-9))
 }
 
-fn read_files(left: &Mutex<Vec<PathBuf>>) -> io::Result<u64> {
+/// A range of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    path: PathBuf,
+    from: u64,
+    to: u64,
+}
+
+fn parts(files: &[PathBuf]) -> io::Result<Vec<Part>> {
+    let each = READERS.div_ceil(files.len().max(1)) as u64;
+    let mut parts = Vec::new();
+    for path in files {
+        let length = std::fs::metadata(path)?.len();
+        // Whole reads, so that every part begins where a direct read may.
+        let step = length.div_ceil(each).next_multiple_of(READ_BYTES as u64).max(READ_BYTES as u64);
+        let starts = (0..length).step_by(usize::try_from(step).map_err(io::Error::other)?);
+        parts.extend(starts.map(|from| Part { path: path.clone(), from, to: (from + step).min(length) }));
+    }
+    Ok(parts)
+}
+
+fn read_parts(left: &Mutex<Vec<Part>>) -> io::Result<u64> {
     let mut room = vec![0; READ_BYTES + ALIGN_BYTES];
     let skip = room.as_ptr().align_offset(ALIGN_BYTES);
     let buffer = room.get_mut(skip..skip + READ_BYTES).ok_or(io::ErrorKind::OutOfMemory)?;
     let mut total = 0;
     loop {
-        let Some(path) = left.lock().map_err(|_| io::Error::other("a reader panicked"))?.pop() else {
+        let Some(part) = left.lock().map_err(|_| io::Error::other("a reader panicked"))?.pop() else {
             return Ok(total);
         };
-        total += read_file(&path, buffer)?;
+        total += read_part(&part, buffer)?;
     }
 }
 
-fn read_file(path: &Path, buffer: &mut [u8]) -> io::Result<u64> {
+fn read_part(part: &Part, buffer: &mut [u8]) -> io::Result<u64> {
     let flags = i32::try_from(OFlags::DIRECT.bits()).map_err(io::Error::other)?;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
-    let mut at = 0;
-    loop {
-        match file.read_at(buffer, at)? {
-            0 => return Ok(at),
-            count => at += count as u64,
-        }
-        // The last read ends in the middle of a block; the next would not begin at one.
-        if at % ALIGN_BYTES as u64 != 0 {
-            return Ok(at);
+    let file = File::options().read(true).custom_flags(flags).open(&part.path)?;
+    let mut at = part.from;
+    while at < part.to {
+        let count = file.read_at(buffer, at)?;
+        at += count as u64;
+        // Only the last read of a file ends in the middle of a block; the next would not begin at one.
+        if count == 0 || !at.is_multiple_of(ALIGN_BYTES as u64) {
+            break;
         }
     }
+    Ok(at - part.from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_files_are_cut_so_that_every_reader_has_a_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["a", "b", "c"].map(|name| folder.path().join(name));
+        for path in &files {
+            File::create(path).unwrap().set_len((10 << 20) + 5).unwrap();
+        }
+        let cut = parts(&files).unwrap();
+        assert_eq!(cut.len(), 9);
+        assert!(cut.iter().all(|part| part.from.is_multiple_of(READ_BYTES as u64)));
+        assert_eq!(cut.iter().map(|part| part.to - part.from).sum::<u64>(), 3 * ((10 << 20) + 5));
+        assert_eq!(
+            parts(&[files.clone(), files.clone(), files].concat()).unwrap().len(),
+            9,
+            "enough files are read whole"
+        );
+    }
 
     #[test]
     fn direct_reads_take_every_byte_and_forgotten_files_are_not_resident() {
@@ -114,7 +153,7 @@ mod tests {
         let bytes = (1 << 20) + 5000;
         std::fs::write(&path, vec![7; bytes]).unwrap();
         let files = [path];
-        match read_files(&Mutex::new(files.to_vec())) {
+        match read_parts(&Mutex::new(parts(&files).unwrap())) {
             Ok(read) => assert_eq!(read, bytes as u64),
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => panic!("{error}"),

@@ -154,7 +154,7 @@ impl Judged {
         }
         let over = format!("{:.2} x over", measured.over);
         if measured.over <= ARGUABLE {
-            format!("{over}: within {ARGUABLE} x, closes with a profile of 70 % of the excess")
+            format!("{over}: within {ARGUABLE} x, needs a profile")
         } else {
             format!("{over}: open")
         }

@@ -30,6 +30,7 @@ polyline.peer { stroke: var(--peer); } polyline.ours { stroke: var(--ours); } po
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0 0 1rem; } figcaption { font-size: 13px; }
 .met { color: var(--ours); } .notmet, .failed { color: #d0453a; } .dim { opacity: .65; }
 pre { font-size: 12px; overflow-x: auto; }
+td.name { white-space: nowrap; }
 tr.job td { border-bottom: 0; padding-top: .8rem; font-weight: 600; }
 ";
 
@@ -125,7 +126,7 @@ fn target(page: &mut String, line: &Judged) {
     put(
         page,
         format_args!(
-            "<tr><td>{about}<td class=\"n\">{ours}<td>{beside}<td class=\"n\">{ratio}<td class=\"n\">{bound}\
+            "<tr><td class=\"name\">{about}<td class=\"n\">{ours}<td>{beside}<td class=\"n\">{ratio}<td class=\"n\">{bound}\
              <td class=\"{class}\">{binds}<td class=\"n dim\">{bound_here}<td class=\"{class_here}\">{here}</tr>"
         ),
     );
