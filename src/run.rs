@@ -23,7 +23,7 @@ const BACKGROUND_THREADS: usize = 2;
 /// Serves until told to stop (SIGINT or SIGTERM), then drains.
 pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(args)?;
-    logs::start(&config.log);
+    let _logs = logs::start(&config.log);
     open_files::raise(config.server.limits.connections as u64, config.assets.count);
     let background = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)

@@ -6,6 +6,7 @@
 //! - [`not_found`]: what is not there, not to be seen, or not to be reached.
 //! - [`changes`]: files that are replaced, or written in place, also in the middle of a transfer.
 //! - [`log`]: what the operator is told, and how often.
+//! - [`exhaustion`]: a server that has no file left to open.
 //! - [`service`]: many at once, and being told to stop.
 //! - [`client`], [`films`]: a client that writes every byte itself, and the media it asks for.
 #![expect(clippy::panic, reason = "a test fails by it")]
@@ -21,6 +22,8 @@ mod bad_input;
 mod changes;
 #[path = "vod/client.rs"]
 mod client;
+#[path = "vod/exhaustion.rs"]
+mod exhaustion;
 #[path = "vod/films.rs"]
 mod films;
 #[path = "vod/log.rs"]

@@ -91,7 +91,11 @@ fn blob_problem(locator: &Locator, error: &BlobError, told: &Told) -> Problem {
             Problem::internal()
         }
         BlobError::Io(cause) => {
-            tracing::error!(path, error = %cause, "reading a source failed");
+            if told.is_news_of_failure(locator.asset(), cause) {
+                tracing::error!(path, error = %cause, "reading a source failed");
+            } else {
+                tracing::debug!(path, error = %cause, "reading a source failed again");
+            }
             Problem::unavailable("the source cannot be read at the moment", RETRY_AFTER)
         }
     }

@@ -1,6 +1,8 @@
 //! What the operator was told already: what cannot be served or listed is worth one warning, not one a request.
 
+use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -10,6 +12,9 @@ use crate::blob::{Stamp, Unlisted};
 
 /// Paths that are remembered; one that falls out is told of again.
 const MAX_TOLD: u64 = 4096;
+
+/// How long a failure to read that was told of is not told of again.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Why a path is not served, and of which content that was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,8 @@ struct Complaint {
 pub(crate) struct Told {
     /// One a path.
     complaints: Cache<AssetPath, Complaint>,
+    /// What could not be read within [`QUIET`], and what the system said.
+    failures: Cache<(AssetPath, Option<i32>), ()>,
     /// What the last listing left out.
     unlisted: Mutex<Unlisted>,
 }
@@ -30,8 +37,10 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn new() -> Self {
         let policy = EvictionPolicy::lru();
-        let complaints = Cache::builder().max_capacity(MAX_TOLD).eviction_policy(policy).build();
-        Self { complaints, unlisted: Mutex::default() }
+        let complaints = Cache::builder().max_capacity(MAX_TOLD).eviction_policy(policy.clone()).build();
+        let failures =
+            Cache::builder().max_capacity(MAX_TOLD).eviction_policy(policy).time_to_live(QUIET).build();
+        Self { complaints, failures, unlisted: Mutex::default() }
     }
 
     /// Whether this is worth a warning: nothing, or something else, was said of `path` before. Of many who ask at once,
@@ -40,6 +49,11 @@ impl Told {
         let complaint = Complaint { reason, edition };
         let replaced = self.complaints.entry_by_ref(path);
         replaced.or_insert_with_if(|| complaint.clone(), |before| *before != complaint).is_fresh()
+    }
+
+    /// Whether this failure to read is worth a line: the same was not told of `path` for a while.
+    pub(crate) fn is_news_of_failure(&self, path: &AssetPath, error: &io::Error) -> bool {
+        self.failures.entry((path.clone(), error.raw_os_error())).or_insert(()).is_fresh()
     }
 
     /// Whether a listing leaves out something, and something else than the one before it.
@@ -70,6 +84,19 @@ mod tests {
         }
         // What was said of one path leaves the other's alone.
         assert!(!told.is_news(&one, "a folder", editions[2]));
+    }
+
+    #[test]
+    fn a_failure_is_news_once_for_each_path_and_cause() {
+        let told = Told::new();
+        let [one, other] = ["a.mp4", "b.mp4"].map(|path| AssetPath::new(path).expect("a clean path"));
+        for path in [&one, &other] {
+            for number in [5, 24] {
+                let error = io::Error::from_raw_os_error(number);
+                assert!(told.is_news_of_failure(path, &error), "{path} {error}");
+                assert!(!told.is_news_of_failure(path, &error), "{path} {error} again");
+            }
+        }
     }
 
     #[test]

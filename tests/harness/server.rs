@@ -27,9 +27,21 @@ impl Server {
 
     /// [`Server::start`] with more arguments behind `serve --media DIR --listen 127.0.0.1:0`.
     pub(crate) fn start_with(media: &Path, args: &[&str]) -> Self {
+        Self::start_command(Command::new(env!("CARGO_BIN_EXE_rillcast")), media, args)
+    }
+
+    /// [`Server::start_with`] for a process that may have `open_files` files and connections open, and no more.
+    pub(crate) fn start_with_few_files(open_files: u32, media: &Path, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let limit = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
+        shell.args(["-c", &limit, env!("CARGO_BIN_EXE_rillcast")]);
+        Self::start_command(shell, media, args)
+    }
+
+    fn start_command(mut command: Command, media: &Path, args: &[&str]) -> Self {
         let log = NamedTempFile::new().expect("a writable place for temporary files");
         let cache = TempDir::new().expect("a writable place for temporary files");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_rillcast"))
+        let mut child = command
             .arg("serve")
             .arg("--media")
             .arg(media)

@@ -10,13 +10,18 @@ use std::{
 use http::{Method, StatusCode};
 
 use crate::{
-    activity::Activity, handler::RouteClass, metrics::HttpMetrics, request::Transport, request_id::RequestId,
+    activity::Activity,
+    handler::RouteClass,
+    metrics::{Finished, HttpMetrics, Ledger},
+    request::Transport,
+    request_id::RequestId,
 };
 
-/// Where exchanges are reported, and by which clock.
-#[derive(Debug, Clone)]
+/// Where the exchanges of one core are reported, and by which clock.
+#[derive(Debug)]
 pub(crate) struct Observer {
     pub(crate) metrics: HttpMetrics,
+    pub(crate) ledger: Ledger,
     pub(crate) monotonic: fn() -> Instant,
 }
 
@@ -47,7 +52,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) fn begin(observer: Rc<Observer>, activity: Rc<Activity>, beginning: Beginning) -> Self {
         activity.request_began();
-        observer.metrics.in_flight.inc();
+        observer.ledger.began();
         Self {
             started: (observer.monotonic)(),
             observer,
@@ -74,13 +79,13 @@ impl Exchange {
 
     pub(crate) fn begin_body(&self, len: u64) {
         self.promised.set(Some(len));
-        self.activity.body_began((self.observer.monotonic)());
+        self.activity.body_began(|| self.now());
     }
 
     /// `len` bytes of the body were handed to the transport.
     pub(crate) fn sent(&self, len: u64) {
         self.sent.set(self.sent.get().saturating_add(len));
-        self.activity.frame_sent((self.observer.monotonic)());
+        self.activity.frame_sent(|| self.now());
     }
 
     /// Of what was handed to the transport, `len` bytes will not be sent.
@@ -126,13 +131,16 @@ impl Drop for Exchange {
         let duration = now.saturating_duration_since(self.started);
         let Beginning { id, method, client, transport } = &self.beginning;
 
-        let metrics = &self.observer.metrics;
-        metrics.in_flight.dec();
-        metrics.finished(route, method, status, *transport);
-        metrics.durations.with_label_values(&[route.0]).observe(duration.as_secs_f64());
-        metrics.response_bytes.with_label_values(&[route.0]).inc_by(self.sent.get());
+        self.observer.ledger.finished(Finished {
+            route,
+            method,
+            status,
+            transport: *transport,
+            body_bytes: self.sent.get(),
+            duration,
+        });
         if outcome != "complete" {
-            metrics.broken_bodies.with_label_values(&[outcome]).inc();
+            self.observer.metrics.broken_bodies.with_label_values(&[outcome]).inc();
         }
         tracing::info!(
             target: "rillcast::access",

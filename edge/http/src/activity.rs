@@ -90,13 +90,16 @@ impl Activity {
         self.in_flight.set(self.in_flight.get().saturating_add(1));
     }
 
-    pub(crate) fn body_began(&self, now: Instant) {
+    pub(crate) fn body_began(&self, now: impl FnOnce() -> Instant) {
         self.sending.set(self.sending.get().saturating_add(1));
-        self.frame_at.set(now);
+        self.frame_sent(now);
     }
 
-    pub(crate) fn frame_sent(&self, now: Instant) {
-        self.frame_at.set(now);
+    /// The time is asked for only where it counts: on HTTP/1 the socket tells of every stall.
+    pub(crate) fn frame_sent(&self, now: impl FnOnce() -> Instant) {
+        if self.is_http2.get() {
+            self.frame_at.set(now());
+        }
     }
 
     pub(crate) fn request_ended(&self, was_sending: bool, now: Instant) {
@@ -217,7 +220,7 @@ mod tests {
     fn a_client_that_takes_nothing_is_dropped_and_one_that_takes_little_is_not() {
         let script = Script::new(false);
         script.activity.request_began();
-        script.activity.body_began(script.at(0));
+        script.activity.body_began(|| script.at(0));
         script.activity.write_blocked(script.at(1));
         script.activity.bytes_taken();
         script.activity.write_blocked(script.at(20));
@@ -230,8 +233,8 @@ mod tests {
     fn http2_counts_frames_and_not_the_bytes_of_pings() {
         let script = Script::new(true);
         script.activity.request_began();
-        script.activity.body_began(script.at(0));
-        script.activity.frame_sent(script.at(5));
+        script.activity.body_began(|| script.at(0));
+        script.activity.frame_sent(|| script.at(5));
         script.activity.bytes_taken();
         assert_eq!(script.verdict(34), None);
         assert_eq!(script.verdict(35), Some(Verdict::Drop("stalled")));

@@ -48,6 +48,9 @@ fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Bo
         return Err(refuse("there must be one Host"));
     }
     let Some(host) = first else { return Ok(()) };
+    if is_plain_host(host.as_bytes()) {
+        return Ok(());
+    }
     let authority = host.to_str().ok().and_then(|text| text.parse::<http::uri::Authority>().ok());
     let is_empty = host.is_empty() && uri.authority().is_none();
     match authority {
@@ -57,12 +60,21 @@ fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Bo
     }
 }
 
+/// Whether `host` is what nearly every client sends: a name or an IPv4 address, and a port perhaps.
+fn is_plain_host(host: &[u8]) -> bool {
+    let mut parts = host.splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let is_port = |port: &[u8]| (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty() && name.iter().all(is_name) && parts.next().is_none_or(is_port)
+}
+
 /// Whether a control byte stands in `target`, bare or percent-encoded.
 fn has_control_byte(target: &[u8]) -> bool {
     target.iter().any(u8::is_ascii_control)
-        || target.windows(3).any(|window| match window {
-            [b'%', b'0' | b'1', low] => low.is_ascii_hexdigit(),
-            [b'%', b'7', b'f' | b'F'] => true,
+        || target.split(|byte| *byte == b'%').skip(1).any(|after| match after {
+            [b'0' | b'1', low, ..] => low.is_ascii_hexdigit(),
+            [b'7', b'f' | b'F', ..] => true,
             _ => false,
         })
 }
@@ -100,6 +112,7 @@ fn too_long(limit_bytes: usize) -> Problem {
 #[cfg(test)]
 mod tests {
     use http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -143,11 +156,21 @@ mod tests {
             (&[][..], Some(400)),
             (&[("host", "a"), ("host", "a")], Some(400)),
             (&[("host", "a b")], Some(400)),
+            (&[("host", "a-b.example:8080")], None),
             (&[("host", "user@a")], Some(400)),
             (&[("host", "[::1]:80")], None),
             (&[("host", "")], None),
         ] {
             check(&Method::GET, "/", lines, status);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_takes_no_host_that_the_long_way_refuses(host in "[a-z0-9.:@\\[\\]%_-]{0,12}") {
+            if is_plain_host(host.as_bytes()) {
+                prop_assert!(host.parse::<http::uri::Authority>().is_ok_and(|host| !host.as_str().contains('@')));
+            }
         }
     }
 

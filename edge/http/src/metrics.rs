@@ -1,24 +1,24 @@
 //! The server's figures. Labels come from small closed sets: route classes, known methods, classes of statuses and
 //! words of ours; nothing a client writes becomes a label.
+//!
+//! What every request counts is counted by its core alone, in a [`Ledger`], and added up when somebody asks; what is
+//! rare is an ordinary counter.
 
-use http::{Method, StatusCode};
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector,
-};
+mod book;
+mod ledger;
+mod tally;
 
-use crate::{handler::RouteClass, hot_set::HotSetMetrics, request::Transport};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
 
-/// Upper bounds of the duration histogram, in seconds: from a cached playlist to a held one and a slow segment.
-const DURATION_BOUNDS_S: [f64; 12] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+use self::book::Book;
+pub(crate) use self::ledger::{Finished, Ledger};
+
+use crate::hot_set::HotSetMetrics;
 
 /// Figures of one server; cloning shares them.
 #[derive(Debug, Clone)]
 pub struct HttpMetrics {
-    pub(crate) requests: IntCounterVec,
-    pub(crate) response_bytes: IntCounterVec,
-    pub(crate) durations: HistogramVec,
-    pub(crate) in_flight: IntGauge,
+    book: Book,
     pub(crate) connections: IntGauge,
     pub(crate) accepted: IntCounter,
     pub(crate) refused: IntCounterVec,
@@ -36,20 +36,7 @@ impl HttpMetrics {
     /// When `registry` already has figures of these names.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let made = Self {
-            requests: IntCounterVec::new(
-                Opts::new("rillcast_http_requests_total", "Requests answered"),
-                &["route", "method", "status", "transport"],
-            )?,
-            response_bytes: IntCounterVec::new(
-                Opts::new("rillcast_http_response_body_bytes_total", "Body bytes handed to the transport"),
-                &["route"],
-            )?,
-            durations: HistogramVec::new(
-                HistogramOpts::new("rillcast_http_request_seconds", "From the head to the last body byte")
-                    .buckets(DURATION_BOUNDS_S.to_vec()),
-                &["route"],
-            )?,
-            in_flight: IntGauge::new("rillcast_http_requests_in_flight", "Requests being answered")?,
+            book: Book::new()?,
             connections: IntGauge::new("rillcast_http_connections", "Connections open")?,
             accepted: IntCounter::new("rillcast_http_connections_total", "Connections accepted")?,
             refused: IntCounterVec::new(
@@ -76,10 +63,7 @@ impl HttpMetrics {
 
     fn collectors(&self) -> Vec<Box<dyn Collector>> {
         vec![
-            Box::new(self.requests.clone()),
-            Box::new(self.response_bytes.clone()),
-            Box::new(self.durations.clone()),
-            Box::new(self.in_flight.clone()),
+            Box::new(self.book.clone()),
             Box::new(self.connections.clone()),
             Box::new(self.accepted.clone()),
             Box::new(self.refused.clone()),
@@ -90,16 +74,9 @@ impl HttpMetrics {
         ]
     }
 
-    /// Counts one finished exchange.
-    pub(crate) fn finished(
-        &self,
-        route: RouteClass,
-        method: &Method,
-        status: Option<StatusCode>,
-        transport: Transport,
-    ) {
-        let labels = [route.0, method_label(method), status_label(status), transport.as_str()];
-        self.requests.with_label_values(&labels).inc();
+    /// The ledger of a core that starts.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::new(&self.book)
     }
 
     /// Counts a connection that we ended.
@@ -108,48 +85,47 @@ impl HttpMetrics {
     }
 }
 
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "other",
-    }
-}
-
-fn status_label(status: Option<StatusCode>) -> &'static str {
-    match status.map_or(0, |status| status.as_u16() / 100) {
-        0 => "none",
-        1 => "1xx",
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        _ => "5xx",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::{Method, StatusCode};
+    use prometheus::TextEncoder;
+
     use super::*;
+    use crate::{handler::RouteClass, request::Transport};
 
     #[test]
-    fn labels_are_bounded_whatever_a_client_sends() {
+    fn labels_are_bounded_whatever_a_client_sends_and_cores_add_up() {
         let registry = Registry::new();
         let metrics = HttpMetrics::register(&registry).unwrap();
+        let cores = [metrics.ledger(), metrics.ledger()];
         for number in 0..100 {
             let method = Method::from_bytes(format!("BREW{number}").as_bytes()).unwrap();
-            let status = StatusCode::from_u16(400 + number).ok();
-            metrics.finished(RouteClass("segment"), &method, status, Transport::TlsHttp2);
+            let core = &cores[usize::from(number % 2)];
+            core.began();
+            core.finished(Finished {
+                route: RouteClass("segment"),
+                method: &method,
+                status: StatusCode::from_u16(400 + number).ok(),
+                transport: Transport::TlsHttp2,
+                body_bytes: 10,
+                duration: Duration::from_millis(1),
+            });
         }
-        let families = registry.gather();
-        let requests =
-            families.iter().find(|family| family.name() == "rillcast_http_requests_total").unwrap();
-        // 4xx, and nothing that follows from the hundred methods.
-        assert_eq!(requests.get_metric().len(), 1);
+        cores[0].began();
+        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for line in [
+            "rillcast_http_requests_total{method=\"other\",route=\"segment\",status=\"4xx\",transport=\"https2\"} 100",
+            "rillcast_http_response_body_bytes_total{route=\"segment\"} 1000",
+            "rillcast_http_request_seconds_bucket{route=\"segment\",le=\"0.0005\"} 0",
+            "rillcast_http_request_seconds_bucket{route=\"segment\",le=\"0.001\"} 100",
+            "rillcast_http_request_seconds_count{route=\"segment\"} 100",
+            "rillcast_http_requests_in_flight 1",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} in\n{text}");
+        }
+        assert_eq!(text.lines().filter(|line| line.starts_with("rillcast_http_requests_total")).count(), 1);
     }
 
     #[test]

@@ -51,8 +51,8 @@ impl Question {
         received: SystemTime,
     ) -> Self {
         let mut headers = HeaderMap::new();
-        for name in &SHAPING {
-            for value in all.get_all(name) {
+        for (name, value) in all {
+            if SHAPING.contains(name) {
                 headers.append(name, value.clone());
             }
         }

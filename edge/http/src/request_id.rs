@@ -1,9 +1,9 @@
 //! The name of a request in logs, problems and upstream requests.
 
 use std::{
+    cell::Cell,
     fmt,
     hash::{BuildHasher as _, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -48,22 +48,32 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// Makes ids that do not repeat within a process and do not collide between processes but by chance (2^-128).
+/// Makes the ids of one core: they do not repeat, and collide with those of others only by chance (2^-128).
 #[derive(Debug, Default)]
 pub(crate) struct RequestIds {
     /// Two keyed hashes, keyed by the system's randomness.
     keys: [RandomState; 2],
-    next: AtomicU64,
+    next: Cell<u64>,
 }
 
 impl RequestIds {
     pub(crate) fn make(&self) -> RequestId {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
         let [high, low] = &self.keys;
         // The two states differ by one in their keys only, so the halves also hash different inputs.
-        let text = format!("{:016x}{:016x}", high.hash_one((number, 'h')), low.hash_one((number, 'l')));
-        RequestId(HeaderValue::try_from(text).expect("hexadecimal digits are a header value"))
+        let halves = [high.hash_one((number, 'h')), low.hash_one((number, 'l'))];
+        let mut text = [0; 32];
+        let bytes = halves.iter().flat_map(|half| half.to_be_bytes());
+        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+            pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
+        }
+        RequestId(HeaderValue::from_bytes(&text).expect("hexadecimal digits are a header value"))
     }
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 #[cfg(test)]

@@ -35,7 +35,6 @@ use self::{
     thread::{CoreListener, CoreReport},
 };
 use crate::{
-    access_log::Observer,
     body_source::SourceFile,
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
@@ -165,8 +164,8 @@ impl Server {
             trusted_proxies,
             compressor: Compressor::new(compression),
             hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
-            observer: Observer { metrics, monotonic },
-            ids: Default::default(),
+            metrics,
+            monotonic,
             connections: connections.clone(),
             time_of_day,
             limits,

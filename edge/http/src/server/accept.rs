@@ -52,11 +52,22 @@ impl<H: Handler> Acceptor<H> {
     /// Accepts until told to stop, then waits for what is open; returns how many connections were cut.
     pub(super) async fn run(mut self) -> usize {
         let mut connections = JoinSet::new();
+        let mut is_told = false;
         let until = loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.admission.admit(stream, peer, &mut connections),
-                    Err(error) => pause_after(&error).await,
+                    Ok((stream, peer)) => {
+                        is_told = false;
+                        self.admission.admit(stream, peer, &mut connections);
+                    }
+                    Err(error) if is_of_one_connection(&error) => {}
+                    Err(error) => {
+                        // Once until it goes well again, not twenty times a second.
+                        if !std::mem::replace(&mut is_told, true) {
+                            tracing::warn!(%error, "accepting failed: new connections wait");
+                        }
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 },
                 Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
                 until = self.drain.begun() => break until,
@@ -84,7 +95,7 @@ impl<H: Handler> Admission<H> {
     }
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, connections: &mut JoinSet<()>) {
-        let metrics = &self.core.shared.observer.metrics;
+        let metrics = &self.core.observer.metrics;
         metrics.accepted.inc();
         let Some(open) = self.core.shared.connections.open() else {
             metrics.ended("too_many");
@@ -128,11 +139,7 @@ fn report(ended: Result<(), JoinError>) {
 }
 
 /// A connection that broke before we took it says nothing about the next; anything else does.
-async fn pause_after(error: &io::Error) {
+fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-        return;
-    }
-    tracing::warn!(%error, "accepting failed");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }

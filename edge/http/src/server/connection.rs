@@ -111,7 +111,7 @@ impl<H: Handler> Connection<H> {
     /// Serves it to its end.
     pub(super) async fn serve(mut self, stream: TcpStream) {
         let shared = Arc::clone(&self.core.shared);
-        let (limits, observer) = (&shared.limits, &shared.observer);
+        let (limits, observer) = (&shared.limits, Rc::clone(&self.core.observer));
         let _counted = Counted::new(&observer.metrics.connections);
         let activity = Rc::new(Activity::new((observer.monotonic)()));
         if let Err(error) = listen::tune(&stream, limits) {
@@ -190,14 +190,12 @@ impl<H: Handler> Connection<H> {
         let Self { peer, core, drain, open, .. } = self;
         let shared = Arc::clone(&core.shared);
         let limits = &shared.limits;
-        // One copy a connection, so that a request touches no count that other cores touch.
-        let observer = Rc::new(shared.observer.clone());
+        let observer = Rc::clone(&core.observer);
         activity.begin_http(transport.is_http2(), (observer.monotonic)());
         let buffers = BufferShare::new(&core.pool, limits.read_buffers_per_connection.max(1));
         let service = Rc::new(Service {
             core,
             activity: Rc::clone(&activity),
-            observer: Rc::clone(&observer),
             drain: drain.clone(),
             carrier: Carrier {
                 buffers,

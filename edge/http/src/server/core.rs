@@ -1,13 +1,17 @@
 //! What the connections of a core live on: its own things, and what all cores share.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use rillcast_sys::token::TokenTable;
 
 use crate::{
     access_log::Observer, body_source::SourceFile, buffer_pool::BufferPool, client_address::TrustedProxies,
     compress::Compressor, connection_count::ConnectionCount, cors::Cors, handler::Handler, hot_set::HotSet,
-    limits::Limits, request_id::RequestIds,
+    limits::Limits, metrics::HttpMetrics, request_id::RequestIds,
 };
 
 /// What all cores share.
@@ -17,8 +21,8 @@ pub(super) struct Shared {
     pub(super) trusted_proxies: TrustedProxies,
     pub(super) compressor: Compressor,
     pub(super) hot_set: HotSet,
-    pub(super) observer: Observer,
-    pub(super) ids: RequestIds,
+    pub(super) metrics: HttpMetrics,
+    pub(super) monotonic: fn() -> Instant,
     pub(super) connections: ConnectionCount,
     pub(super) time_of_day: fn() -> SystemTime,
 }
@@ -37,6 +41,8 @@ pub(super) struct Core<H: Handler> {
     pub(super) handler: Arc<H>,
     /// The handler's own things on this core.
     pub(super) local: H::Local,
+    pub(super) observer: Rc<Observer>,
+    pub(super) ids: RequestIds,
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<BufferPool>,
 }
@@ -45,6 +51,8 @@ impl<H: Handler> Core<H> {
     /// The core of the thread that calls.
     pub(super) fn new(seed: Seed<H>) -> Self {
         let Seed { handler, shared, pool, tokens: _ } = seed;
-        Self { local: handler.local(), handler, shared, pool }
+        let (metrics, monotonic) = (shared.metrics.clone(), shared.monotonic);
+        let observer = Rc::new(Observer { ledger: metrics.ledger(), metrics, monotonic });
+        Self { local: handler.local(), observer, ids: RequestIds::default(), handler, shared, pool }
     }
 }

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::{core::Core, drain::DrainWatch};
 use crate::{
-    access_log::{Beginning, Exchange, Observer},
+    access_log::{Beginning, Exchange},
     activity::Activity,
     admission,
     body::Body,
@@ -28,7 +28,6 @@ use crate::{
 pub(super) struct Service<H: Handler> {
     pub(super) core: Rc<Core<H>>,
     pub(super) activity: Rc<Activity>,
-    pub(super) observer: Rc<Observer>,
     pub(super) carrier: Carrier,
     pub(super) drain: DrainWatch,
     pub(super) peer: SocketAddr,
@@ -55,7 +54,7 @@ impl<H: Handler> Service<H> {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Frames> {
         let shared = &self.core.shared;
         let (head, incoming) = request.into_parts();
-        let id = RequestId::from_headers(&head.headers).unwrap_or_else(|| shared.ids.make());
+        let id = RequestId::from_headers(&head.headers).unwrap_or_else(|| self.core.ids.make());
         let client = client_address::resolve(self.peer, &head.headers, &shared.trusted_proxies);
         let exchange = self.begin(&head, &id, client);
         let now = (shared.time_of_day)();
@@ -98,7 +97,7 @@ impl<H: Handler> Service<H> {
             // What a handler keeps lies in memory already.
             && let Some(own) = Rc::get_mut(prepared)
         {
-            let now = (self.observer.monotonic)();
+            let now = (self.core.observer.monotonic)();
             if let Some(hot) = self.core.shared.hot_set.warm(content, &own.entity().body, now) {
                 own.replace_body(hot);
             }
@@ -109,7 +108,7 @@ impl<H: Handler> Service<H> {
     fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress) -> Exchange {
         let (id, method) = (id.clone(), head.method.clone());
         let beginning = Beginning { id, method, client: client.ip, transport: self.transport };
-        Exchange::begin(Rc::clone(&self.observer), Rc::clone(&self.activity), beginning)
+        Exchange::begin(Rc::clone(&self.core.observer), Rc::clone(&self.activity), beginning)
     }
 
     /// What to reply: by the server where it can, by the handler else.
