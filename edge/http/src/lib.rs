@@ -47,6 +47,7 @@ pub mod respond;
 pub mod server;
 mod socket;
 mod tls;
+mod watchdog;
 
 pub use body::Body;
 pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceFile};

@@ -11,7 +11,7 @@ mod tally;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
 
 use self::book::Book;
-pub(crate) use self::ledger::{Finished, Ledger};
+pub(crate) use self::ledger::{Finished, Ledger, PollTally};
 
 use crate::hot_set::HotSetMetrics;
 

@@ -166,6 +166,7 @@ impl Server {
             hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
             metrics,
             monotonic,
+            thread_cpu,
             connections: connections.clone(),
             time_of_day,
             limits,
@@ -276,6 +277,12 @@ fn bind_all(
 #[expect(clippy::disallowed_methods, reason = "the server is a driver: it reads the clock for all below it")]
 fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// CPU time that the calling thread has used.
+fn thread_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the server is a driver: it reads the clock for all below it")]

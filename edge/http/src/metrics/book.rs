@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use prometheus::{
@@ -14,9 +15,10 @@ use super::{
     ledger::{CoreTally, RouteTally},
     tally::{SpreadSum, Tally},
 };
+use crate::watchdog;
 
 /// The figures told, in the order of [`Collector::desc`].
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 6] = [
     Family {
         name: "rillcast_http_requests_total",
         help: "Requests answered",
@@ -40,6 +42,18 @@ const FAMILIES: [Family; 4] = [
         help: "Requests being answered",
         labels: &[],
         kind: MetricType::GAUGE,
+    },
+    Family {
+        name: "rillcast_http_poll_cpu_seconds",
+        help: "CPU time of one turn of a connection on its core, of the few that are timed",
+        labels: &[],
+        kind: MetricType::HISTOGRAM,
+    },
+    Family {
+        name: "rillcast_http_blocked_seconds_total",
+        help: "Time in which cores stood still within a turn, estimated from the few that are timed",
+        labels: &[],
+        kind: MetricType::COUNTER,
     },
 ];
 
@@ -127,6 +141,23 @@ impl Pages {
         sums.into_iter().map(told).collect()
     }
 
+    fn poll_cpu(&self) -> Vec<Metric> {
+        let mut sum = SpreadSum::default();
+        self.cores.iter().for_each(|core| sum.add(&core.polls.cpu));
+        let mut metric = Metric::from_label(Vec::new());
+        metric.set_histogram(sum.to_proto());
+        vec![metric]
+    }
+
+    fn blocked(&self) -> Vec<Metric> {
+        let timed = self.cores.iter().map(|core| core.polls.blocked_ns.read()).fold(0, u64::wrapping_add);
+        let mut counter = Counter::default();
+        counter.set_value(Duration::from_nanos(timed).as_secs_f64() * f64::from(watchdog::ONE_IN));
+        let mut metric = Metric::from_label(Vec::new());
+        metric.set_counter(counter);
+        vec![metric]
+    }
+
     fn in_flight(&self) -> Vec<Metric> {
         let sum = |of: fn(&CoreTally) -> &Tally| {
             self.cores.iter().map(|core| of(core).read()).fold(0, u64::wrapping_add)
@@ -147,7 +178,14 @@ impl Collector for Book {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let pages = self.pages();
-        let told = [pages.requests(), pages.body_bytes(), pages.durations(), pages.in_flight()];
+        let told = [
+            pages.requests(),
+            pages.body_bytes(),
+            pages.durations(),
+            pages.in_flight(),
+            pages.poll_cpu(),
+            pages.blocked(),
+        ];
         let family = |(family, metrics): (&Family, Vec<Metric>)| {
             let mut told = MetricFamily::default();
             told.set_name(family.name.to_owned());

@@ -14,6 +14,10 @@ use crate::{handler::RouteClass, request::Transport};
 const DURATION_BOUNDS_S: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
+/// Upper bounds of the CPU time of a poll, in seconds: a playlist to a core that nobody else gets to.
+const POLL_BOUNDS_S: [f64; 10] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1];
+
 /// Labels of methods; the last stands for all others.
 const METHODS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "other"];
 /// Labels of statuses, by hundreds; the first stands for requests that got none.
@@ -43,6 +47,40 @@ pub(super) struct CoreTally {
     pub(super) began: Tally,
     /// Requests that ended.
     pub(super) ended: Tally,
+    pub(super) polls: Arc<PollTally>,
+}
+
+/// What the watchdog saw of one core.
+#[derive(Debug)]
+pub(crate) struct PollTally {
+    /// CPU time of the polls that were timed.
+    pub(super) cpu: Spread,
+    /// Time in which they stood still.
+    pub(super) blocked_ns: Tally,
+}
+
+impl Default for PollTally {
+    fn default() -> Self {
+        Self { cpu: Spread::new(&POLL_BOUNDS_S), blocked_ns: Tally::default() }
+    }
+}
+
+impl PollTally {
+    /// Counts a poll that was timed.
+    pub(crate) fn observe(&self, cpu: Duration, blocked: Duration) {
+        self.cpu.observe(cpu);
+        self.blocked_ns.add(u64::try_from(blocked.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Polls, their CPU time, and the time they stood still.
+    #[cfg(test)]
+    pub(crate) fn told(&self) -> (u64, Duration, Duration) {
+        let mut sum = super::tally::SpreadSum::default();
+        sum.add(&self.cpu);
+        let told = sum.to_proto();
+        let cpu = Duration::from_secs_f64(told.get_sample_sum());
+        (told.get_sample_count(), cpu, Duration::from_nanos(self.blocked_ns.read()))
+    }
 }
 
 /// What a core counts of one class of routes.
@@ -72,6 +110,11 @@ impl Ledger {
         let core = Arc::new(CoreTally::default());
         book.enter_core(Arc::clone(&core));
         Self { routes: RefCell::default(), core, book: book.clone() }
+    }
+
+    /// Where the core's watchdog writes.
+    pub(crate) fn polls(&self) -> &Arc<PollTally> {
+        &self.core.polls
     }
 
     /// Counts a request that begins.

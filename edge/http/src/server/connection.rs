@@ -42,6 +42,7 @@ use crate::{
         zero_copy::{CoreCourier, Outlet},
     },
     tls,
+    watchdog::{Watchdog, Watched},
 };
 
 /// How often an HTTP/2 client is asked for a sign of life, and how long it may take to give it.
@@ -190,7 +191,7 @@ impl<H: Handler> Connection<H> {
         let Self { peer, core, drain, open, .. } = self;
         let shared = Arc::clone(&core.shared);
         let limits = &shared.limits;
-        let observer = Rc::clone(&core.observer);
+        let (observer, watchdog) = (Rc::clone(&core.observer), Rc::clone(&core.watchdog));
         activity.begin_http(transport.is_http2(), (observer.monotonic)());
         let buffers = BufferShare::new(&core.pool, limits.read_buffers_per_connection.max(1));
         let service = Rc::new(Service {
@@ -213,7 +214,7 @@ impl<H: Handler> Connection<H> {
         let watch = Watch { activity, limits, monotonic: observer.monotonic, drain };
         let reason = if transport.is_http2() {
             let (batch, sender) = Batch::new(io);
-            let connection = http2_settings(limits).serve_connection(TokioIo::new(batch), service);
+            let connection = http2_settings(limits, watchdog).serve_connection(TokioIo::new(batch), service);
             watch.drive(sender.turns(connection)).await
         } else {
             watch.drive(http1_settings(limits).serve_connection(TokioIo::new(io), service)).await
@@ -326,8 +327,8 @@ impl<C: Drainable + Unpin, T: AsyncWrite + Unpin> Drainable for Turns<C, T> {
 }
 
 /// Spawns HTTP/2's streams beside their connection. They end with it: each waits on the connection's own channels.
-#[derive(Debug, Clone, Copy)]
-struct OnThisCore;
+#[derive(Debug, Clone)]
+struct OnThisCore(Rc<Watchdog>);
 
 impl<F> Executor<F> for OnThisCore
 where
@@ -335,7 +336,7 @@ where
     F::Output: 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        tokio::task::spawn_local(Watched::new(future, &self.0));
     }
 }
 
@@ -361,8 +362,8 @@ fn http1_settings(limits: &Limits) -> http1::Builder {
     settings
 }
 
-fn http2_settings(limits: &Limits) -> http2::Builder<OnThisCore> {
-    let mut settings = http2::Builder::new(OnThisCore);
+fn http2_settings(limits: &Limits, watchdog: Rc<Watchdog>) -> http2::Builder<OnThisCore> {
+    let mut settings = http2::Builder::new(OnThisCore(watchdog));
     // As with HTTP/1 our limit comes first; HTTP/2 counts 32 bytes more for each field (RFC 9113 §6.5.2).
     let surplus = limits.header_fields.saturating_mul(32).saturating_add(HEADER_BYTES_FLOOR);
     let list_bytes = limits.header_bytes.saturating_add(surplus);

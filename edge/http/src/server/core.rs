@@ -3,7 +3,7 @@
 use std::{
     rc::Rc,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rillcast_sys::token::TokenTable;
@@ -11,7 +11,7 @@ use rillcast_sys::token::TokenTable;
 use crate::{
     access_log::Observer, body_source::SourceFile, buffer_pool::BufferPool, client_address::TrustedProxies,
     compress::Compressor, connection_count::ConnectionCount, cors::Cors, handler::Handler, hot_set::HotSet,
-    limits::Limits, metrics::HttpMetrics, request_id::RequestIds,
+    limits::Limits, metrics::HttpMetrics, request_id::RequestIds, watchdog::Watchdog,
 };
 
 /// What all cores share.
@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub(super) hot_set: HotSet,
     pub(super) metrics: HttpMetrics,
     pub(super) monotonic: fn() -> Instant,
+    pub(super) thread_cpu: fn() -> Duration,
     pub(super) connections: ConnectionCount,
     pub(super) time_of_day: fn() -> SystemTime,
 }
@@ -42,6 +43,7 @@ pub(super) struct Core<H: Handler> {
     /// The handler's own things on this core.
     pub(super) local: H::Local,
     pub(super) observer: Rc<Observer>,
+    pub(super) watchdog: Rc<Watchdog>,
     pub(super) ids: RequestIds,
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<BufferPool>,
@@ -52,7 +54,9 @@ impl<H: Handler> Core<H> {
     pub(super) fn new(seed: Seed<H>) -> Self {
         let Seed { handler, shared, pool, tokens: _ } = seed;
         let (metrics, monotonic) = (shared.metrics.clone(), shared.monotonic);
-        let observer = Rc::new(Observer { ledger: metrics.ledger(), metrics, monotonic });
-        Self { local: handler.local(), observer, ids: RequestIds::default(), handler, shared, pool }
+        let ledger = metrics.ledger();
+        let watchdog = Rc::new(Watchdog::new(monotonic, shared.thread_cpu, Arc::clone(ledger.polls())));
+        let observer = Rc::new(Observer { ledger, metrics, monotonic });
+        Self { local: handler.local(), observer, watchdog, ids: RequestIds::default(), handler, shared, pool }
     }
 }
