@@ -39,7 +39,7 @@ impl Handler for Front {
     async fn handle(&self, recent: &Recent, request: Request) -> Reply {
         match request.path() {
             path if Origin::owns(path) => self.origin.serve(recent, path, request.received).await,
-            "/library.json" => library::reply(&self.origin).await,
+            "/library.json" => Box::pin(library::reply(&self.origin)).await,
             "/healthz" => ops::healthz(),
             "/readyz" => ops::readyz(&self.readiness),
             "/metrics" if self.metrics_from.contains(request.client.ip) => ops::metrics(&self.registry),

@@ -86,6 +86,11 @@ impl Origin {
         if let Some(entity) = recent.get(path, now) {
             return Reply::from(entity);
         }
+        // Boxed, so that what is found at once does not carry the room for what is not.
+        Box::pin(self.find(recent, path, now)).await
+    }
+
+    async fn find(&self, recent: &Recent, path: &str, now: SystemTime) -> Reply {
         let locator = match Locator::parse(path) {
             Ok(locator) => locator,
             Err(error) => return answer::not_a_locator(error),

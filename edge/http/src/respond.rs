@@ -64,7 +64,8 @@ async fn serve(question: &Question, prepared: Rc<Prepared>, compressor: &Compres
     if let (Some(plain), Some(wanted)) = (plain, coding)
         && prepared.coded(wanted).is_none()
     {
-        match compressor.variant(&plain, wanted).await {
+        // Boxed: it is done once an entity, and every other answer would carry the room for it.
+        match Box::pin(compressor.variant(&plain, wanted)).await {
             Ok(bytes) => prepared.keep(wanted, bytes),
             // The plain body with its own tag is as good an answer.
             Err(error) => {
