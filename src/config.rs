@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use rillcast_http::{
-    AllowedOrigins, ClientHeader, CompressionLimits, Cors, Delivery, HotSetLimits, Limits, Listener, Network,
-    NetworkError, Networks, ServerConfig, TlsFiles, TrustedProxies,
+    AllowedOrigins, ClientHeader, ColdReadSettings, CompressionLimits, Cors, Delivery, DiskWay, HotSetLimits,
+    Limits, Listener, Network, NetworkError, Networks, ServerConfig, TlsFiles, TrustedProxies,
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
 pub(crate) use self::index::IndexConfig;
-use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawHttp, RawLimits, RawListener};
+use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawDisk, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
 
 /// Bytes of a configuration file.
@@ -137,6 +137,7 @@ impl Config {
             server: ServerConfig {
                 delivery: delivery(&raw.delivery),
                 hot_set: hot_set(&raw.delivery),
+                cold_reads: cold_reads(&raw.delivery),
                 ..server(&raw.http)?
             },
             index: index::check(&raw.origin),
@@ -223,6 +224,20 @@ fn delivery(of: &RawDelivery) -> Delivery {
 
 fn hot_set(of: &RawDelivery) -> HotSetLimits {
     HotSetLimits { memory_bytes: of.hot_set_mib * MIB, ..HotSetLimits::default() }
+}
+
+fn cold_reads(of: &RawDelivery) -> ColdReadSettings {
+    ColdReadSettings {
+        disk: match of.disk {
+            RawDisk::Auto => DiskWay::Auto,
+            RawDisk::IoUring => DiskWay::Uring,
+            RawDisk::Threads => DiskWay::Threads,
+        },
+        // Checked to be at least one.
+        depth: NonZeroUsize::new(of.disk_depth).unwrap_or(NonZeroUsize::MIN),
+        buffer_bytes: of.disk_buffer_mib * MIB,
+        ..ColdReadSettings::default()
+    }
 }
 
 fn limits(of: &RawLimits) -> Limits {

@@ -88,6 +88,7 @@ fn with_advice(error: StartError) -> anyhow::Error {
             "cannot start: ports below 1024 want CAP_NET_BIND_SERVICE; another goes with --listen ADDR:PORT"
         }
         StartError::Listen { .. } => "cannot start: is the address this machine's? See `ip address`",
+        StartError::Disk(_) => "cannot start: see `disk` and `disk_buffer_mib` of [delivery]",
         StartError::Tls { .. } => "cannot start: see `certificate` and `key` of the listener",
         StartError::Core { .. } => "cannot start: see `ulimit -u` and the memory left",
     };

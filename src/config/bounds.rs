@@ -26,6 +26,8 @@ pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
             0..=MIB,
         ),
         ("delivery.hot_set_mib", raw.delivery.hot_set_mib, 0..=MIB),
+        ("delivery.disk_depth", u64::try_from(raw.delivery.disk_depth).unwrap_or(u64::MAX), 1..=1024),
+        ("delivery.disk_buffer_mib", raw.delivery.disk_buffer_mib, 0..=65_536),
         ("origin.asset_memory_mib", of.asset_memory_mib, 1..=MIB),
         ("origin.open_assets", of.open_assets, 1..=1_000_000),
         ("origin.asset_idle_s", of.asset_idle_s, 1..=365 * DAY_S),

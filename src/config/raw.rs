@@ -92,6 +92,18 @@ pub(super) struct RawDelivery {
     pub(super) zero_copy: bool,
     pub(super) tokens_per_core: usize,
     pub(super) hot_set_mib: u64,
+    pub(super) disk: RawDisk,
+    pub(super) disk_depth: usize,
+    pub(super) disk_buffer_mib: u64,
+}
+
+/// `delivery.disk`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawDisk {
+    Auto,
+    IoUring,
+    Threads,
 }
 
 /// `[origin]`.
@@ -195,10 +207,14 @@ impl Default for RawCompression {
 impl Default for RawDelivery {
     fn default() -> Self {
         let of = rillcast_http::Delivery::default();
+        let cold = rillcast_http::ColdReadSettings::default();
         Self {
             zero_copy: of.zero_copy,
             tokens_per_core: of.tokens_per_core,
             hot_set_mib: rillcast_http::HotSetLimits::default().memory_bytes >> 20,
+            disk: RawDisk::Auto,
+            disk_depth: cold.depth.get(),
+            disk_buffer_mib: cold.buffer_bytes >> 20,
         }
     }
 }

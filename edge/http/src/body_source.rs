@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rillcast_sys::{residency::Residency, slab::SlabRange, token::Source};
+use rillcast_sys::{disk::DiskFile, residency::Residency, slab::SlabRange, token::Source};
 
 /// One piece of a body, not yet read.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl FileExtent {
 /// An open file, with what identified its content when it was opened.
 #[derive(Debug)]
 pub struct SourceFile {
-    file: File,
+    file: Arc<DiskFile>,
     identity: FileIdentity,
     residency: Residency,
 }
@@ -181,7 +181,8 @@ impl SourceFile {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Ok(Self { identity: FileIdentity::of(&metadata), file, residency: Residency::default() })
+        let identity = FileIdentity::of(&metadata);
+        Ok(Self { identity, file: Arc::new(DiskFile::new(file)), residency: Residency::default() })
     }
 
     /// Length in bytes when it was opened.
@@ -207,23 +208,28 @@ impl SourceFile {
     /// # Errors
     /// The system's error.
     pub fn is_unchanged(&self) -> io::Result<bool> {
-        Ok(FileIdentity::of(&self.file.metadata()?) == self.identity)
+        Ok(FileIdentity::of(&self.file().metadata()?) == self.identity)
     }
 
     /// The open file.
     pub fn file(&self) -> &File {
+        self.file.file()
+    }
+
+    /// The open file, as the disk thread takes it.
+    pub(crate) fn disk_file(&self) -> &Arc<DiskFile> {
         &self.file
     }
 
     /// How many of the `len` bytes from `offset` on are in memory, up to the first that is not. A good guess.
     pub(crate) fn resident_len(&self, offset: u64, len: u64, now: Instant) -> u64 {
-        self.residency.resident_len(self.file.as_fd(), self.len(), offset, len, now)
+        self.residency.resident_len(self.as_fd(), self.len(), offset, len, now)
     }
 }
 
 impl AsFd for SourceFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        self.file().as_fd()
     }
 }
 

@@ -13,6 +13,7 @@
 //! Invariant: the frames add up to the length that was promised, or the stream ends with an error.
 
 mod cold;
+mod disk;
 mod pooled;
 mod sources;
 mod zero_copy;
@@ -27,9 +28,19 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use rillcast_sys::zero_copy::SendError;
 
-use self::{cold::ColdRead, pooled::Gathered, sources::Sources, zero_copy::Advice};
+pub(crate) use self::sources::Sources;
+use self::{
+    cold::ColdRead,
+    disk::{Came, DiskPieces},
+    pooled::Gathered,
+    zero_copy::Advice,
+};
 use crate::{
-    access_log::Exchange, body::Body, body_source::BodySource, buffer_pool::BufferShare,
+    access_log::Exchange,
+    body::Body,
+    body_source::{BodySource, FileExtent},
+    buffer_pool::BufferShare,
+    cold_reads::ColdShare,
     socket::zero_copy::Outlet,
 };
 
@@ -83,6 +94,8 @@ impl From<SendError> for FrameError {
 pub(crate) struct Carrier {
     /// Where file bytes are read into.
     pub(crate) buffers: BufferShare,
+    /// Reads what is not in memory; without, every core reads on threads of its own.
+    pub(crate) cold: Option<ColdShare>,
     pub(crate) is_http2: bool,
     /// Makes tokens where they may be sent: on plain HTTP/1.1.
     pub(crate) outlet: Option<Outlet>,
@@ -98,7 +111,9 @@ pub(crate) struct Frames {
     /// Of those, bytes to be read before a token is thought of again.
     read_first: u64,
     carrier: Carrier,
-    /// A read under way, when the page cache did not have the bytes.
+    /// What the disk thread reads for this body.
+    disk: Option<DiskPieces>,
+    /// A read under way on a thread of this core, where the disk thread cannot.
     cold: Option<ColdRead>,
     exchange: Exchange,
 }
@@ -111,6 +126,7 @@ impl Frames {
             left: body.len(),
             read_first: 0,
             sources: Sources::new(body.into_sources()),
+            disk: carrier.cold.clone().map(DiskPieces::new),
             carrier,
             cold: None,
             exchange,
@@ -119,6 +135,14 @@ impl Frames {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, FrameError>>> {
         loop {
+            let mut may_ask_disk = true;
+            if let Some(disk) = self.disk.as_mut().filter(|disk| disk.is_waiting()) {
+                match ready!(disk.poll(&mut self.sources, self.exchange.now(), cx)) {
+                    Ok(Came::Look) => continue,
+                    Ok(Came::ReadOtherwise) => may_ask_disk = false,
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
+            }
             if let Some(cold) = &mut self.cold {
                 let read = ready!(cold.poll(&mut self.sources, cx));
                 self.cold = None;
@@ -131,7 +155,12 @@ impl Frames {
                     self.sources.give_back(Bytes::from_owner(range));
                     continue;
                 }
-                Some(extent @ BodySource::File(_)) => self.sources.give_back(extent),
+                Some(BodySource::File(extent)) => {
+                    self.sources.give_back(extent.clone());
+                    if may_ask_disk && self.ask_disk(&extent) {
+                        continue;
+                    }
+                }
             }
             if let Some(token) = self.next_token() {
                 return Poll::Ready(Some(Ok(token)));
@@ -145,6 +174,16 @@ impl Frames {
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }
+    }
+
+    /// Whether the disk thread reads `extent`, with which the sources begin.
+    fn ask_disk(&mut self, extent: &FileExtent) -> bool {
+        let Some(disk) = &mut self.disk else { return false };
+        let is_asked = disk.begin(extent, &mut self.sources, self.exchange.now());
+        if is_asked {
+            self.exchange.spilled_to_disk();
+        }
+        is_asked
     }
 
     /// One frame of bytes in memory; what is beyond it waits.

@@ -13,7 +13,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Coll
 use self::book::Book;
 pub(crate) use self::ledger::{Finished, Ledger, PollTally};
 
-use crate::hot_set::HotSetMetrics;
+use crate::{cold_reads::ColdFigures, hot_set::HotSetMetrics};
 
 /// Figures of one server; cloning shares them.
 #[derive(Debug, Clone)]
@@ -27,6 +27,7 @@ pub struct HttpMetrics {
     pub(crate) panics: IntCounter,
     pub(crate) kernel_tls: IntGauge,
     pub(crate) hot_set: HotSetMetrics,
+    pub(crate) cold: ColdFigures,
 }
 
 impl HttpMetrics {
@@ -54,8 +55,11 @@ impl HttpMetrics {
             panics: IntCounter::new("rillcast_http_panics_total", "Handlers that panicked: bugs of ours")?,
             kernel_tls: IntGauge::new("rillcast_http_kernel_tls", "Whether the kernel has TLS; not used")?,
             hot_set: HotSetMetrics::new()?,
+            cold: ColdFigures::new()?,
         };
-        for figure in made.collectors().into_iter().chain(made.hot_set.collectors()) {
+        for figure in
+            made.collectors().into_iter().chain(made.hot_set.collectors()).chain(made.cold.collectors())
+        {
             registry.register(figure)?;
         }
         Ok(made)

@@ -38,6 +38,7 @@ use crate::{
     body_source::SourceFile,
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
+    cold_reads::{ColdReadSettings, ColdReads},
     compress::{CompressionLimits, Compressor},
     connection_count::ConnectionCount,
     cors::Cors,
@@ -67,6 +68,8 @@ pub struct ServerConfig {
     pub hot_set: HotSetLimits,
     /// How file bytes leave.
     pub delivery: Delivery,
+    /// How bytes that are not in memory are read.
+    pub cold_reads: ColdReadSettings,
     /// Peers that are believed about the client's address.
     pub trusted_proxies: TrustedProxies,
 }
@@ -82,6 +85,7 @@ impl ServerConfig {
             compression: CompressionLimits::default(),
             hot_set: HotSetLimits::default(),
             delivery: Delivery::default(),
+            cold_reads: ColdReadSettings::default(),
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -108,6 +112,9 @@ pub enum StartError {
         #[source]
         source: TlsError,
     },
+    /// The disk cannot be read as it is set.
+    #[error("cannot read the disk")]
+    Disk(#[source] rillcast_sys::disk::StartError),
     /// A thread or its runtime cannot be made.
     #[error("cannot start core {core}")]
     Core {
@@ -134,6 +141,7 @@ pub struct Server {
     connections: ConnectionCount,
     pools: Vec<Arc<BufferPool>>,
     tables: Vec<Arc<TokenTable<SourceFile>>>,
+    cold_reads: Option<Arc<ColdReads>>,
     cores: Vec<RunningCore>,
 }
 
@@ -157,12 +165,15 @@ impl Server {
     ) -> Result<Self, StartError> {
         let (by_core, addresses) = bind_all(&config, &metrics)?;
         let tables = config.delivery.token_tables(config.cores);
-        let ServerConfig { limits, cors, compression, hot_set, trusted_proxies, .. } = config;
+        let ServerConfig { limits, cors, compression, hot_set, cold_reads, trusted_proxies, .. } = config;
+        let cold_reads =
+            ColdReads::start(cold_reads, metrics.cold.clone(), monotonic()).map_err(StartError::Disk)?;
         let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
         let shared = Arc::new(Shared {
             cors,
             trusted_proxies,
             compressor: Compressor::new(compression),
+            cold_reads: cold_reads.clone(),
             hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
             metrics,
             monotonic,
@@ -171,8 +182,14 @@ impl Server {
             time_of_day,
             limits,
         });
-        let mut server =
-            Self { addresses, connections, pools: Vec::new(), tables: Vec::new(), cores: Vec::new() };
+        let mut server = Self {
+            addresses,
+            connections,
+            pools: Vec::new(),
+            tables: Vec::new(),
+            cold_reads,
+            cores: Vec::new(),
+        };
         for (number, (listeners, tokens)) in by_core.into_iter().zip(tables).enumerate() {
             let limits = &shared.limits;
             let pool = BufferPool::new(limits.read_buffer_bytes.max(1), limits.read_buffers_idle);
@@ -211,6 +228,11 @@ impl Server {
     /// How many there have been since the start.
     pub fn tokens_issued(&self) -> u64 {
         self.tables.iter().map(|table| table.issued()).sum()
+    }
+
+    /// Buffers of the disk thread in use now, for all cores.
+    pub fn disk_buffers_in_use(&self) -> usize {
+        self.cold_reads.as_ref().map_or(0, |reads| reads.buffers_in_use())
     }
 
     /// Stops accepting, lets what is under way finish, and after `within` cuts what is left.

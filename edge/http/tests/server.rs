@@ -14,6 +14,9 @@ mod answers;
 #[path = "server/bodies.rs"]
 mod bodies;
 #[cfg(test)]
+#[path = "server/cold.rs"]
+mod cold;
+#[cfg(test)]
 #[path = "server/delivery.rs"]
 mod delivery;
 #[cfg(test)]

@@ -6,23 +6,23 @@ use crate::{
 };
 
 /// What is left of a body.
-pub(super) struct Sources {
+pub(crate) struct Sources {
     /// Given back; the last is the next. None is empty.
     returned: Vec<BodySource>,
     rest: IntoSources,
 }
 
 impl Sources {
-    pub(super) fn new(rest: IntoSources) -> Self {
+    pub(crate) fn new(rest: IntoSources) -> Self {
         Self { returned: Vec::new(), rest }
     }
 
-    pub(super) fn next(&mut self) -> Option<BodySource> {
+    pub(crate) fn next(&mut self) -> Option<BodySource> {
         self.returned.pop().or_else(|| self.rest.next())
     }
 
     /// The next source when it is an extent.
-    pub(super) fn next_extent(&mut self) -> Option<FileExtent> {
+    pub(crate) fn next_extent(&mut self) -> Option<FileExtent> {
         match self.next()? {
             BodySource::File(extent) => Some(extent),
             other => {
@@ -33,7 +33,7 @@ impl Sources {
     }
 
     /// Puts `source` in front of all others; an empty one changes nothing.
-    pub(super) fn give_back(&mut self, source: impl Into<BodySource>) {
+    pub(crate) fn give_back(&mut self, source: impl Into<BodySource>) {
         let source = source.into();
         if !source.is_empty() {
             self.returned.push(source);
@@ -41,7 +41,7 @@ impl Sources {
     }
 
     /// Puts what is left of `extent` behind its first `taken` bytes in front of all others.
-    pub(super) fn give_back_rest(&mut self, extent: FileExtent, taken: u64) {
+    pub(crate) fn give_back_rest(&mut self, extent: FileExtent, taken: u64) {
         let len = extent.len();
         let taken = taken.min(len);
         self.give_back(BodySource::File(extent).cut(taken, len));

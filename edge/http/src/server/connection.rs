@@ -30,6 +30,7 @@ use crate::{
     activity::{Activity, Verdict},
     batch::{Batch, Turns},
     buffer_pool::BufferShare,
+    cold_reads::ColdShare,
     connection_count::OpenConnection,
     frames::{Carrier, Frames},
     handler::Handler,
@@ -200,6 +201,7 @@ impl<H: Handler> Connection<H> {
             drain: drain.clone(),
             carrier: Carrier {
                 buffers,
+                cold: shared.cold_reads.as_ref().map(ColdShare::new),
                 is_http2: transport.is_http2(),
                 outlet,
                 backlog_bytes: http1_buffer_bytes(limits),

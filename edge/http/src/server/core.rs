@@ -10,8 +10,9 @@ use rillcast_sys::token::TokenTable;
 
 use crate::{
     access_log::Observer, body_source::SourceFile, buffer_pool::BufferPool, client_address::TrustedProxies,
-    compress::Compressor, connection_count::ConnectionCount, cors::Cors, handler::Handler, hot_set::HotSet,
-    limits::Limits, metrics::HttpMetrics, request_id::RequestIds, watchdog::Watchdog,
+    cold_reads::ColdReads, compress::Compressor, connection_count::ConnectionCount, cors::Cors,
+    handler::Handler, hot_set::HotSet, limits::Limits, metrics::HttpMetrics, request_id::RequestIds,
+    watchdog::Watchdog,
 };
 
 /// What all cores share.
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub(super) trusted_proxies: TrustedProxies,
     pub(super) compressor: Compressor,
     pub(super) hot_set: HotSet,
+    /// The disk thread; without, every core reads on threads of its own.
+    pub(super) cold_reads: Option<Arc<ColdReads>>,
     pub(super) metrics: HttpMetrics,
     pub(super) monotonic: fn() -> Instant,
     pub(super) thread_cpu: fn() -> Duration,
