@@ -19,7 +19,7 @@ type Bound = (&'static str, u64, RangeInclusive<u64>);
 /// [`ConfigError::OutOfBounds`] with the first key that is wrong.
 pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
     let of = &raw.origin;
-    let roles: [Bound; 8] = [
+    let roles: [Bound; 10] = [
         (
             "delivery.tokens_per_core",
             u64::try_from(raw.delivery.tokens_per_core).unwrap_or(u64::MAX),
