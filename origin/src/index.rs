@@ -8,7 +8,7 @@
 //!
 //! | part | does |
 //! |---|---|
-//! | [`file`] | the format: header, checksum, sections |
+//! | [`mod@file`] | the format: header, checksum, sections |
 //! | `place` | where files lie, who may have written them, how they get there whole |
 //! | `contents` | what goes into an index, and what comes out |
 //! | `writer` | the one thread that writes, behind the viewers' backs |

@@ -7,7 +7,7 @@
 //!
 //! Only what lies in memory is remembered, so that nothing here keeps a file open. Invariants: an entry is not used
 //! once it is older than `life`, which is how long a change of a file may go unnoticed; there are at most
-//! [`MAX_ENTRIES`] of at most [`MAX_BYTES`]. Belongs to one core, so nothing is locked.
+//! `MAX_ENTRIES` of at most `MAX_BYTES`. Belongs to one core, so nothing is locked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

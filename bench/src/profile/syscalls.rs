@@ -40,7 +40,7 @@ pub(super) fn count(
     if calls.is_empty() { Err(ProfileError::Silent("strace")) } else { Ok(calls) }
 }
 
-/// Name and calls a request of each line of `strace -c`: share, seconds, usecs/call, calls, [errors], name.
+/// Name and calls a request of each line of `strace -c`: share, seconds, usecs/call, calls, (errors), name.
 fn parse(table: &str, requests: usize) -> Vec<(String, f64)> {
     let mut calls: Vec<(String, f64)> = table
         .lines()

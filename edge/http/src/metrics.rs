@@ -1,7 +1,7 @@
 //! The server's figures. Labels come from small closed sets: route classes, known methods, classes of statuses and
 //! words of ours; nothing a client writes becomes a label.
 //!
-//! What every request counts is counted by its core alone, in a [`Ledger`], and added up when somebody asks; what is
+//! What every request counts is counted by its core alone, in a `Ledger`, and added up when somebody asks; what is
 //! rare is an ordinary counter.
 
 mod book;

@@ -6,7 +6,7 @@
 //!    └──────────── Done { bytes in the same Buffer, how, how long } ◀─────────┘
 //! ```
 //!
-//! A cold range is read past the page cache (`O_DIRECT`) into a [`Buffer`](crate::buffers::Buffer), rounded to the
+//! A cold range is read past the page cache (`O_DIRECT`) into a [`Buffer`], rounded to the
 //! alignment the file system wants and trimmed again; where a file system refuses, buffered. [`DiskReader::warm`]
 //! fills the page cache instead. The thread drives io_uring through tokio-uring (decision 0002) or, where the system
 //! refuses that, a pool of threads with `pread(2)`.

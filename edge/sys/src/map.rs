@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A mapped file that is cut short under us, or whose disk fails, ends a process by SIGBUS. Not this one: the
-//! handler in [`fault`] puts zeros where the page was and marks the map as damaged. So whoever reads a map asks
+//! handler in `fault` puts zeros where the page was and marks the map as damaged. So whoever reads a map asks
 //! [`Map::is_damaged`] **after** reading, and throws away what was made of it if the answer is yes.
 //!
 //! Invariants: a map is never written through; a fault outside our maps ends the process as it would have without us.

@@ -63,7 +63,7 @@ impl KeyFrameTable {
         self.rows.len()
     }
 
-    /// Key frame `number`, or `None` past the end. Times are at most [`MAX_TIME`] from zero.
+    /// Key frame `number`, or `None` past the end. Times are at most `MAX_TIME` from zero.
     pub fn get(&self, number: usize) -> Option<KeyFrame> {
         let (rows, _) = self.rows.as_chunks::<ROW_BYTES>();
         let (words, _) = rows.get(number)?.as_chunks::<8>();
