@@ -30,6 +30,7 @@ mod text;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use rillcast_media::index::EditionError;
 use rillcast_origin::vod::asset::Refusal;
 
 use self::report::Report;
@@ -102,9 +103,9 @@ pub(crate) fn run(
 pub(crate) fn advice(refusal: &Refusal) -> Option<&'static str> {
     match refusal {
         Refusal::Format(error) => refusal::of_format(error).advice,
-        Refusal::Unplayable(error) => refusal::of_movie(error).advice,
-        Refusal::Timeline(error) => refusal::of_timeline(error).advice,
-        Refusal::Plan(error) => refusal::of_plan(error).advice,
+        Refusal::Edition(EditionError::Unplayable(error)) => refusal::of_movie(error).advice,
+        Refusal::Edition(EditionError::Timeline(error)) => refusal::of_timeline(error).advice,
+        Refusal::Edition(EditionError::Plan(error)) => refusal::of_plan(error).advice,
     }
 }
 

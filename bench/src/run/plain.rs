@@ -6,7 +6,7 @@ use toml::Value;
 use super::Stage;
 use crate::fairness::Spread;
 use crate::figure::{Figure, Unit};
-use crate::measured::Measured;
+use crate::measured::{Measured, Paired};
 use crate::peer::Nginx;
 use crate::progress::Progress;
 use crate::rig::Findings;
@@ -42,11 +42,7 @@ pub(super) fn measure(
     findings.figures.push(yardstick(stage, progress)?);
     let ours = stage.rig.server(&Setup::plain(stage.media.folder()))?;
     for job in jobs(stage).into_iter().filter(|job| stage.wants(job.key)) {
-        findings.paired.push(job.scenario(stage, &ours)?.measure(
-            stage.rig.cores,
-            stage.rig.pace,
-            progress,
-        )?);
+        findings.paired.push(job.measure(stage, &ours, progress)?);
     }
     Ok(())
 }
@@ -67,11 +63,7 @@ pub(super) fn measure_without_sidecar(
         vod: Some((Kind::Audio, stage.media.interleaved.clone())),
     };
     if !job.pieces.is_empty() {
-        findings.paired.push(job.scenario(stage, &ours)?.measure(
-            stage.rig.cores,
-            stage.rig.pace,
-            progress,
-        )?);
+        findings.paired.push(job.measure(stage, &ours, progress)?);
     }
     Ok(())
 }
@@ -168,6 +160,11 @@ impl Job {
     fn is_large(&self) -> bool {
         let total: u64 = self.pieces.iter().map(|piece| piece.bytes).sum();
         total / (self.pieces.len() as u64).max(1) >= LARGE_BYTES
+    }
+
+    fn measure(&self, stage: &Stage<'_>, ours: &Ours, progress: &mut Progress) -> anyhow::Result<Paired> {
+        let scenario = self.scenario(stage, ours)?;
+        Ok(scenario.measure(stage.rig.cores, stage.rig.pace, progress)?)
     }
 
     fn scenario<'a>(&self, stage: &'a Stage<'_>, ours: &'a Ours) -> anyhow::Result<Scenario<'a>> {

@@ -4,11 +4,11 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use rillcast_media::demux::Demux;
 use rillcast_media::demux::mp4::Mp4Reader;
+use rillcast_media::index::Edition;
 use rillcast_media::layout::{Frame, Survey, Surveying};
 use rillcast_media::plan::{Policy, SegmentPlan};
 use rillcast_media::timeline::Timeline;
@@ -94,9 +94,7 @@ impl Content {
                 Demux::Need(range) => reader.supply(range.start, read_some(file, path, range)?),
             }
         };
-        movie.playable().map_err(Refusal::from)?;
-        let timeline = Timeline::of_movie(&Arc::new(movie)).map_err(Refusal::from)?;
-        let plan = SegmentPlan::new(&timeline, policy).map_err(Refusal::from)?;
+        let (Edition { timeline, plan, .. }, _) = Edition::new(movie, policy).map_err(Refusal::from)?;
         let mut survey = Survey::new(len);
         let frame = loop {
             match survey.poll()? {

@@ -8,12 +8,11 @@ use rillcast_media::demux::mp4::Mp4Reader;
 use rillcast_media::demux::{Demux, FormatError};
 use rillcast_media::index::{Edition, EditionError, ListedRendition};
 use rillcast_media::manifest::hls;
-use rillcast_media::movie::{Movie, TrackKind, Unplayable};
+use rillcast_media::movie::{Movie, TrackKind};
 use rillcast_media::package::cmaf;
-use rillcast_media::plan::{PlanError, Policy};
+use rillcast_media::plan::Policy;
 use rillcast_media::presentation::{Presentation, TrackName};
 use rillcast_media::revision::Revision;
-use rillcast_media::timeline::TimelineError;
 
 use super::content::ContentNames;
 use crate::blob::{Blob, BlobError, Priority};
@@ -79,15 +78,9 @@ pub enum Refusal {
     /// Not a container we read, or a broken one.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// Nothing in it that we serve.
+    /// A movie, but none that we serve.
     #[error(transparent)]
-    Unplayable(#[from] Unplayable),
-    /// An edit list that we do not serve.
-    #[error(transparent)]
-    Timeline(#[from] TimelineError),
-    /// Past a limit of the plan.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
+    Edition(#[from] EditionError),
 }
 
 impl Refusal {
@@ -95,17 +88,7 @@ impl Refusal {
     pub const fn is_unsupported(&self) -> bool {
         match self {
             Self::Format(error) => error.is_unsupported(),
-            Self::Unplayable(_) | Self::Timeline(_) | Self::Plan(_) => true,
-        }
-    }
-}
-
-impl From<EditionError> for Refusal {
-    fn from(error: EditionError) -> Self {
-        match error {
-            EditionError::Unplayable(error) => error.into(),
-            EditionError::Timeline(error) => error.into(),
-            EditionError::Plan(error) => error.into(),
+            Self::Edition(_) => true,
         }
     }
 }
