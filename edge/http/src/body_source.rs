@@ -20,7 +20,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use rillcast_sys::{disk::DiskFile, residency::Residency, slab::SlabRange, token::Source};
+use rillcast_sys::{
+    disk::DiskFile,
+    map::windows::{Window, Windows},
+    residency::Residency,
+    slab::SlabRange,
+    token::Source,
+};
 
 /// One piece of a body, not yet read.
 #[derive(Debug, Clone)]
@@ -161,6 +167,7 @@ pub struct SourceFile {
     file: Arc<DiskFile>,
     identity: FileIdentity,
     residency: Residency,
+    windows: Windows,
 }
 
 impl SourceFile {
@@ -182,7 +189,8 @@ impl SourceFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let identity = FileIdentity::of(&metadata);
-        Ok(Self { identity, file: Arc::new(DiskFile::new(file)), residency: Residency::default() })
+        let file = Arc::new(DiskFile::new(file));
+        Ok(Self { identity, file, residency: Residency::default(), windows: Windows::default() })
     }
 
     /// Length in bytes when it was opened.
@@ -224,6 +232,11 @@ impl SourceFile {
     /// How many of the `len` bytes from `offset` on are in memory, up to the first that is not. A good guess.
     pub(crate) fn resident_len(&self, offset: u64, len: u64, now: Instant) -> u64 {
         self.residency.resident_len(self.as_fd(), self.len(), offset, len, now)
+    }
+
+    /// The file as a part of it is mapped: the part with byte `offset`. `None` where it cannot be.
+    pub(crate) fn window(&self, offset: u64) -> Option<Arc<Window>> {
+        self.windows.at(self.file(), self.len(), offset)
     }
 }
 

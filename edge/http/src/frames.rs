@@ -14,6 +14,7 @@
 
 mod cold;
 mod disk;
+mod mapped;
 mod pooled;
 mod sources;
 mod zero_copy;
@@ -165,7 +166,7 @@ impl Frames {
             if let Some(token) = self.next_token() {
                 return Poll::Ready(Some(Ok(token)));
             }
-            match pooled::gather(&mut self.sources, self.carrier.buffers.take()) {
+            match pooled::gather(&mut self.sources, self.carrier.buffers.take(), self.exchange.now()) {
                 Ok(Gathered::Frame(bytes)) => return Poll::Ready(Some(Ok(bytes))),
                 Ok(Gathered::Cold(read)) => {
                     self.exchange.spilled_to_disk();

@@ -10,9 +10,12 @@
 //! handler in `fault` puts zeros where the page was and marks the map as damaged. So whoever reads a map asks
 //! [`Map::is_damaged`] **after** reading, and throws away what was made of it if the answer is yes.
 //!
+//! [`windows`] maps parts of files that are sent: there pages come in as they are read.
+//!
 //! Invariants: a map is never written through; a fault outside our maps ends the process as it would have without us.
 
 mod fault;
+pub mod windows;
 
 use std::fs::File;
 use std::io;
@@ -45,17 +48,38 @@ impl Map {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] when `len` is zero or more than the file has; else the system's error.
     pub fn of(file: &File, len: usize) -> io::Result<Self> {
+        Self::part(file, 0, len, MapFlags::POPULATE)
+    }
+
+    /// Maps `len` bytes of `file` from byte `offset`, a multiple of a page, and brings in what `bring_in` says.
+    fn part(file: &File, offset: u64, len: usize, bring_in: MapFlags) -> io::Result<Self> {
         fault::install()?;
         // Pages behind the end of a file are no pages: a map must lie inside.
-        if len == 0 || file.metadata()?.len() < len as u64 {
+        let end = offset.checked_add(len as u64).filter(|end| len > 0 && *end <= i64::MAX.unsigned_abs());
+        let Some(end) = end else { return Err(io::ErrorKind::InvalidInput.into()) };
+        if file.metadata()?.len() < end {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+        let flags = MapFlags::PRIVATE | bring_in;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory that anything else owns;
         // it is read-only, and it is unmapped by `drop` only, when no borrow of it is left.
-        let start = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, file, 0) }?;
+        let start = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, flags, file, offset) }?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { region: fault::register(start.addr().get(), len), start, len })
+    }
+
+    /// Copies the bytes from `at` on into `room`; `false`, and nothing is copied, when the map does not hold them
+    /// all. Makes no reference to them: another process may be writing there, and then any bytes come.
+    fn copy_to(&self, at: usize, room: &mut [u8]) -> bool {
+        if at.checked_add(room.len()).is_none_or(|end| end > self.len) {
+            return false;
+        }
+        // SAFETY: `at` is no more than `len`, so the place lies in the mapping or just behind it.
+        let from = unsafe { self.start.add(at) };
+        // SAFETY: as many bytes as `room` holds are mapped readable from there for as long as `self` lives, a page that
+        // the file cannot give being replaced (`fault`); and no room that may be written lies in a read-only mapping.
+        unsafe { from.copy_to_nonoverlapping(NonNull::from(&mut *room).cast::<u8>(), room.len()) };
+        true
     }
 
     /// Whether a page was not to be had when it was read, so that zeros were read instead. To be asked after

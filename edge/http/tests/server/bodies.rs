@@ -7,7 +7,7 @@ use rillcast_http::ServerConfig;
 
 use crate::{
     client::{Client, request},
-    harness::{Rig, joined_pieces, media, wait_until, write_file},
+    harness::{Rig, joined_crumbs, joined_pieces, media, wait_until, write_file},
 };
 
 /// More than the kernel holds for one loopback connection, several times over.
@@ -104,6 +104,8 @@ fn check_change(change: impl Fn(&File), reasons: &[&str], zeros_in_flight: bool)
         (true, "/file", bytes.clone()),
         (false, "/file", bytes.clone()),
         (true, "/pieces", joined_pieces(&bytes)),
+        // Copied out of a mapping: not one byte from after the change leaves.
+        (false, "/crumbs", joined_crumbs(&bytes)),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let path = write_file(directory.path(), &bytes);
@@ -158,6 +160,22 @@ fn a_file_that_is_replaced_is_sent_to_its_old_end() {
         std::fs::rename(&fresh, &path).unwrap();
         assert!(client.read_exact(LARGE).unwrap() == bytes);
         assert_eq!(client.get("/file", &[]).body, b"new");
+    }
+}
+
+#[test]
+fn small_extents_all_over_a_file_arrive_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let bytes = media(LARGE);
+    let path = write_file(directory.path(), &bytes);
+    let crumbs = joined_crumbs(&bytes);
+    for is_on in [true, false] {
+        let rig = Rig::with_file(Some(path.clone()), zero_copy(is_on));
+        let mut client = Client::connect(rig.address());
+        assert!(client.get("/crumbs", &[]).body == crumbs);
+        assert!(
+            client.get("/crumbs", &["Range: bytes=1000001-9000000"]).body == crumbs[1_000_001..=9_000_000]
+        );
     }
 }
 

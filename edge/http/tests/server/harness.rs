@@ -63,7 +63,8 @@ impl Handler for Stage {
             "/large" => text(&"x".repeat(8 << 20)).into(),
             "/file" => self.file_entity().into(),
             "/hot" => self.hot_entity().into(),
-            "/pieces" => self.pieces_entity().into(),
+            "/pieces" => self.pieces_entity(pieces).into(),
+            "/crumbs" => self.pieces_entity(crumbs).into(),
             "/held" => {
                 *self.arrived.lock().unwrap() += 1;
                 self.gate.acquire().await.unwrap().forget();
@@ -116,7 +117,7 @@ impl Stage {
         }
     }
 
-    fn pieces_entity(&self) -> Entity {
+    fn pieces_entity(&self, pieces: fn(u64) -> Vec<Piece>) -> Entity {
         let file = self.open();
         let mut body = Body::new();
         for piece in pieces(file.len()) {
@@ -160,9 +161,23 @@ fn pieces(len: u64) -> Vec<Piece> {
     pieces
 }
 
+/// A body as audio between video is: small extents only, all over a file of `len` bytes.
+fn crumbs(len: u64) -> Vec<Piece> {
+    (7..len.saturating_sub(300)).step_by(700).map(|at| Piece::File(at..at + 300)).collect()
+}
+
 /// What `/pieces` says when `file` is in the file.
 pub(crate) fn joined_pieces(file: &[u8]) -> Vec<u8> {
-    let bytes = pieces(file.len() as u64).into_iter().flat_map(|piece| match piece {
+    joined(pieces(file.len() as u64), file)
+}
+
+/// What `/crumbs` says when `file` is in the file.
+pub(crate) fn joined_crumbs(file: &[u8]) -> Vec<u8> {
+    joined(crumbs(file.len() as u64), file)
+}
+
+fn joined(pieces: Vec<Piece>, file: &[u8]) -> Vec<u8> {
+    let bytes = pieces.into_iter().flat_map(|piece| match piece {
         Piece::Memory(bytes) => bytes,
         Piece::File(range) => file[range.start as usize..range.end as usize].to_vec(),
     });
