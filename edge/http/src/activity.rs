@@ -3,8 +3,12 @@
 //! One driver asks [`Activity::verdict`] now and then; the socket, the requests and their bodies write into it. All
 //! live on one core, so there is no lock. Time is passed in.
 //!
+//! A client is stalled when it takes nothing, and only the kernel knows: of a socket with a megabyte unsent it says that
+//! there is room again after half of it. So while something waits, every look asks how much the kernel still holds, and
+//! less than at the last look is progress as good as a write.
+//!
 //! Invariant the driver relies on: a condition that begins at `t` never expires before `t` plus the smallest limit,
-//! so looking again after that long misses nothing.
+//! so looking again after that long misses nothing; and a stall is looked at [`LOOKS_A_STALL`] times before it expires.
 
 use std::{
     cell::Cell,
@@ -12,6 +16,10 @@ use std::{
 };
 
 use crate::limits::Limits;
+
+/// How often, at least, a client is looked at in the time after which it counts as stalled. What it takes before the
+/// first look cannot be seen: one in this many parts of the time does not count.
+const LOOKS_A_STALL: u32 = 4;
 
 /// The state of one connection, by time.
 #[derive(Debug)]
@@ -30,6 +38,8 @@ pub(crate) struct Activity {
     blocked_since: Cell<Option<Instant>>,
     /// When a body was last asked for a frame.
     frame_at: Cell<Instant>,
+    /// Bytes that the kernel held when it was last looked at, if something waited then.
+    held: Cell<Option<u64>>,
     /// When we asked the connection to close.
     closing_since: Cell<Option<Instant>>,
 }
@@ -55,6 +65,7 @@ impl Activity {
             idle_since: Cell::new(now),
             blocked_since: Cell::new(None),
             frame_at: Cell::new(now),
+            held: Cell::new(None),
             closing_since: Cell::new(None),
         }
     }
@@ -117,10 +128,29 @@ impl Activity {
         }
     }
 
-    /// Whether something has lasted too long, or when to look again.
-    pub(crate) fn verdict(&self, limits: &Limits, now: Instant) -> Verdict {
+    /// Counts as progress what the client took since the last look, although there was no room for a write.
+    fn look_at(&self, held: Option<u64>, now: Instant) {
+        if let (Some(before), Some(held)) = (self.held.get(), held)
+            && held < before
+        {
+            self.blocked_since.set(self.blocked_since.get().map(|_| now));
+            self.frame_at.set(now);
+        }
+        self.held.set(held);
+    }
+
+    /// Whether something has lasted too long, or when to look again. `held` asks the kernel how many bytes it holds
+    /// that the client has not taken; it is called when something waits for the client.
+    pub(crate) fn verdict(
+        &self,
+        limits: &Limits,
+        now: Instant,
+        held: impl FnOnce() -> Option<u64>,
+    ) -> Verdict {
         let is_resting = self.in_flight.get() == 0 && self.blocked_since.get().is_none();
         let stalled_stream = self.is_http2.get() && self.sending.get() > 0;
+        let is_waiting = stalled_stream || self.blocked_since.get().is_some();
+        self.look_at(if is_waiting { held() } else { None }, now);
         let closing = self.closing_since.get().filter(|_| is_resting);
         let idle = (is_resting && self.head_since.get().is_none() && closing.is_none())
             .then(|| self.idle_since.get());
@@ -145,7 +175,8 @@ impl Activity {
 
 /// The smallest limit; at least a millisecond, so that a limit of zero does not spin.
 fn shortest(limits: &Limits) -> Duration {
-    let least = limits.header_time.min(limits.send_stall_time).min(limits.idle_time);
+    let look = limits.send_stall_time / LOOKS_A_STALL;
+    let least = limits.header_time.min(look).min(limits.idle_time);
     least.max(Duration::from_millis(1))
 }
 
@@ -157,6 +188,8 @@ mod tests {
     struct Script {
         start: Instant,
         activity: Activity,
+        /// What the kernel says that it holds.
+        held: Cell<Option<u64>>,
     }
 
     impl Script {
@@ -168,7 +201,7 @@ mod tests {
             let start = Instant::now();
             let activity = Activity::new(start);
             activity.begin_http(is_http2, start);
-            Self { start, activity }
+            Self { start, activity, held: Cell::new(None) }
         }
 
         fn at(&self, second: u64) -> Instant {
@@ -182,7 +215,7 @@ mod tests {
                 send_stall_time: Duration::from_secs(30),
                 ..Limits::default()
             };
-            let verdict = self.activity.verdict(&limits, self.at(second));
+            let verdict = self.activity.verdict(&limits, self.at(second), || self.held.get());
             (!matches!(verdict, Verdict::LookAgain(_))).then_some(verdict)
         }
     }
@@ -240,5 +273,47 @@ mod tests {
         assert_eq!(script.verdict(35), Some(Verdict::Drop("stalled")));
         script.activity.request_ended(true, script.at(36));
         assert_eq!(script.verdict(90), None);
+    }
+
+    #[test]
+    fn what_the_kernel_got_rid_of_is_progress_and_what_it_keeps_is_none() {
+        for is_http2 in [false, true] {
+            let script = Script::new(is_http2);
+            script.activity.request_began();
+            script.activity.body_began(|| script.at(0));
+            script.activity.write_blocked(script.at(0));
+            let mut held = 1 << 20;
+            // A byte every twenty seconds is enough, for as long as it takes.
+            for second in (5..1000).step_by(20) {
+                script.held.set(Some(held));
+                assert_eq!(script.verdict(second), None, "at {second}");
+                held -= 1;
+            }
+            // The last progress was seen at 985.
+            assert_eq!(script.verdict(1014), None);
+            assert_eq!(script.verdict(1015), Some(Verdict::Drop("stalled")));
+        }
+    }
+
+    #[test]
+    fn more_in_the_kernel_than_before_is_no_progress() {
+        let script = Script::new(true);
+        script.activity.request_began();
+        script.activity.body_began(|| script.at(0));
+        // The answers to a client's pings, say.
+        for (second, held) in [(0, 0), (10, 0), (20, 17), (29, 34)] {
+            script.held.set(Some(held));
+            assert_eq!(script.verdict(second), None, "at {second}");
+        }
+        assert_eq!(script.verdict(30), Some(Verdict::Drop("stalled")));
+    }
+
+    #[test]
+    fn a_stall_is_looked_at_several_times_and_the_kernel_only_asked_when_something_waits() {
+        let script = Script::new(false);
+        let limits = Limits { send_stall_time: Duration::from_secs(4), ..Limits::default() };
+        let never = || panic!("nothing waits");
+        let Verdict::LookAgain(at) = script.activity.verdict(&limits, script.at(0), never) else { panic!() };
+        assert_eq!(at, script.at(1));
     }
 }

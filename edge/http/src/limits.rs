@@ -28,8 +28,8 @@ pub struct Limits {
     pub header_time: Duration,
     /// Time a connection may stay open without a request.
     pub idle_time: Duration,
-    /// Time in which a client that is being sent something must take some of it: on HTTP/1 at least
-    /// half of what the kernel may hold unsent, on HTTP/2 one frame of at most 64 KiB.
+    /// Time in which a client that is being sent something must take some of it: any bytes that its side acknowledges.
+    /// The kernel is asked four times within it; what was taken before the first question does not count.
     pub send_stall_time: Duration,
     /// Streams open at the same time on one HTTP/2 connection; the protocol suggests 100 or more.
     pub http2_streams: u32,

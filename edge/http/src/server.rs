@@ -16,6 +16,7 @@ mod core;
 mod drain;
 mod service;
 mod thread;
+mod watch;
 
 use std::{
     io,

@@ -6,14 +6,18 @@
 pub(crate) mod zero_copy;
 
 use std::{
+    cell::RefCell,
+    future::poll_fn,
     io,
-    pin::Pin,
-    rc::Rc,
+    os::fd::AsFd as _,
+    pin::{Pin, pin},
+    rc::{Rc, Weak},
     task::{Context, Poll, ready},
     time::Instant,
 };
 
 use bytes::{Buf as _, BytesMut};
+use rillcast_sys::send_queue::unacknowledged_bytes;
 use rustix::net::RecvFlags;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
@@ -31,11 +35,26 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A connection's socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    stream: TcpStream,
+    /// Shared with [`SendQueue`] only, which never keeps it: the one who polls always finds it free.
+    stream: Rc<RefCell<TcpStream>>,
     /// Bytes read to find out what they are, not yet given to the reader they are for.
     ahead: BytesMut,
     activity: Rc<Activity>,
     monotonic: fn() -> Instant,
+}
+
+/// What a socket has been given and its client has not yet taken. Whatever lies between hyper and the socket, the kernel
+/// knows; the socket is closed when [`Socket`] goes, not when this does.
+#[derive(Debug)]
+pub(crate) struct SendQueue(Weak<RefCell<TcpStream>>);
+
+impl SendQueue {
+    /// Bytes that the client has not acknowledged; `None` once the socket is closed. A system call.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let stream = self.0.upgrade()?;
+        let stream = stream.try_borrow().ok()?;
+        unacknowledged_bytes(stream.as_fd()).ok()
+    }
 }
 
 /// Why the front of a connection could not be read; the peer's fault.
@@ -49,7 +68,12 @@ pub(crate) enum FrontError {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream, activity: Rc<Activity>, monotonic: fn() -> Instant) -> Self {
-        Self { stream, ahead: BytesMut::new(), activity, monotonic }
+        Self { stream: Rc::new(RefCell::new(stream)), ahead: BytesMut::new(), activity, monotonic }
+    }
+
+    /// Looks at what the kernel holds of this socket.
+    pub(crate) fn send_queue(&self) -> SendQueue {
+        SendQueue(Rc::downgrade(&self.stream))
     }
 
     /// Takes the PROXY header from the front.
@@ -81,11 +105,15 @@ impl Socket {
     /// socket's readiness is known to the runtime only after its next turn.
     pub(crate) fn has_word(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        !self.ahead.is_empty() || matches!(rustix::net::recv(&self.stream, &mut [0; 1], flags), Ok((1.., _)))
+        let stream = self.stream.borrow();
+        !self.ahead.is_empty() || matches!(rustix::net::recv(&*stream, &mut [0; 1], flags), Ok((1.., _)))
     }
 
     async fn read_ahead(&mut self) -> io::Result<()> {
-        match self.stream.read_buf(&mut self.ahead).await? {
+        let Self { stream, ahead, .. } = self;
+        // Begun anew each time, so that nothing is borrowed while it waits.
+        let read = poll_fn(|cx| pin!(stream.borrow_mut().read_buf(ahead)).poll(cx));
+        match read.await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
@@ -112,7 +140,7 @@ impl AsyncRead for Socket {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut *self.stream.borrow_mut()).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             self.activity.bytes_read((self.monotonic)());
         }
@@ -121,30 +149,30 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut *self.stream.borrow_mut()).poll_write(cx, bytes);
         self.note_write(poll)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        let poll = Pin::new(&mut *self.stream.borrow_mut()).poll_write_vectored(cx, pieces);
         self.note_write(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.borrow().is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // TCP has nothing to flush; saying so to `activity` would hide a blocked write.
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut *self.stream.borrow_mut()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(cx)
     }
 }

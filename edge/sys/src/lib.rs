@@ -9,6 +9,7 @@ pub mod kernel_tls;
 pub mod map;
 pub mod page;
 pub mod residency;
+pub mod send_queue;
 pub mod slab;
 pub mod token;
 pub mod zero_copy;

@@ -1,16 +1,7 @@
 //! The life of a connection: PROXY header, TLS, then HTTP/1 or HTTP/2 until it ends, idles, stalls or is drained.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    pin::{Pin, pin},
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -25,9 +16,14 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{core::Core, drain::DrainWatch, service::Service};
+use super::{
+    core::Core,
+    drain::DrainWatch,
+    service::Service,
+    watch::{Drainable, Watch},
+};
 use crate::{
-    activity::{Activity, Verdict},
+    activity::Activity,
     batch::{Batch, Turns},
     buffer_pool::BufferShare,
     cold_reads::ColdShare,
@@ -46,9 +42,10 @@ use crate::{
     watchdog::{Watchdog, Watched},
 };
 
-/// How often an HTTP/2 client is asked for a sign of life, and how long it may take to give it.
+/// How often an HTTP/2 client is asked for a sign of life, and how long it may take to give it. The question waits
+/// behind what the kernel holds, which a slow client takes minutes for; one that takes nothing is dropped long before.
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
-const HTTP2_PING_TIME: Duration = Duration::from_secs(10);
+const HTTP2_PING_TIME: Duration = Duration::from_secs(600);
 /// Header fields hyper parses without allocating.
 const HYPER_FIELDS: usize = 100;
 
@@ -121,14 +118,21 @@ impl<H: Handler> Connection<H> {
             return;
         }
         let socket = Socket::new(stream, Rc::clone(&activity), observer.monotonic);
+        let watch = Watch {
+            send_queue: socket.send_queue(),
+            activity,
+            limits,
+            monotonic: observer.monotonic,
+            drain: self.drain.clone(),
+        };
         match tokio::time::timeout(limits.handshake_time, self.take_front(socket)).await {
             Ok(Ok(Front::Plain { socket, is_http2 })) => {
-                self.speak_plain(socket, is_http2, activity).await;
+                self.speak_plain(socket, is_http2, watch).await;
             }
             Ok(Ok(Front::Tls(stream))) => {
                 let is_http2 = tls::is_http2(stream.get_ref().1);
                 let transport = if is_http2 { Transport::TlsHttp2 } else { Transport::TlsHttp1 };
-                self.speak_http(*stream, transport, None, activity).await;
+                self.speak_http(*stream, transport, None, watch).await;
             }
             Ok(Err(end)) => {
                 observer.metrics.ended(end.reason());
@@ -169,15 +173,15 @@ impl<H: Handler> Connection<H> {
     }
 
     /// HTTP without TLS; tokens for HTTP/1.1 only, whose bodies reach the socket as they are.
-    async fn speak_plain(self, socket: Socket, is_http2: bool, activity: Rc<Activity>) {
+    async fn speak_plain(self, socket: Socket, is_http2: bool, watch: Watch<'_>) {
         match &self.courier {
             Some(courier) if !is_http2 => {
                 let (socket, outlet) = socket.into_zero_copy(courier);
-                self.speak_http(socket, Transport::PlainHttp1, Some(outlet), activity).await;
+                self.speak_http(socket, Transport::PlainHttp1, Some(outlet), watch).await;
             }
             _ => {
                 let transport = if is_http2 { Transport::PlainHttp2 } else { Transport::PlainHttp1 };
-                self.speak_http(socket, transport, None, activity).await;
+                self.speak_http(socket, transport, None, watch).await;
             }
         }
     }
@@ -187,18 +191,18 @@ impl<H: Handler> Connection<H> {
         io: T,
         transport: Transport,
         outlet: Option<Outlet>,
-        activity: Rc<Activity>,
+        watch: Watch<'_>,
     ) {
         let Self { peer, core, drain, open, .. } = self;
         let shared = Arc::clone(&core.shared);
         let limits = &shared.limits;
         let (observer, watchdog) = (Rc::clone(&core.observer), Rc::clone(&core.watchdog));
-        activity.begin_http(transport.is_http2(), (observer.monotonic)());
+        watch.activity.begin_http(transport.is_http2(), (observer.monotonic)());
         let buffers = BufferShare::new(&core.pool, limits.read_buffers_per_connection.max(1));
         let service = Rc::new(Service {
             core,
-            activity: Rc::clone(&activity),
-            drain: drain.clone(),
+            activity: Rc::clone(&watch.activity),
+            drain,
             carrier: Carrier {
                 buffers,
                 cold: shared.cold_reads.as_ref().map(ColdShare::new),
@@ -213,7 +217,6 @@ impl<H: Handler> Connection<H> {
             let service = Rc::clone(&service);
             async move { Ok::<Response<Frames>, Infallible>(service.answer(request).await) }
         });
-        let watch = Watch { activity, limits, monotonic: observer.monotonic, drain };
         let reason = if transport.is_http2() {
             let (batch, sender) = Batch::new(io);
             let connection = http2_settings(limits, watchdog).serve_connection(TokioIo::new(batch), service);
@@ -242,63 +245,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-/// Looks after one connection while it speaks HTTP.
-struct Watch<'a> {
-    activity: Rc<Activity>,
-    limits: &'a Limits,
-    monotonic: fn() -> Instant,
-    drain: DrainWatch,
-}
-
-impl Watch<'_> {
-    /// Drives `connection` to its end; says why when it was ours.
-    async fn drive(mut self, connection: impl Drainable) -> Option<&'static str> {
-        let mut connection = pin!(connection);
-        let mut is_draining = false;
-        let mut why = None;
-        // Reads what is there before any drain: hyper would close a connection unread.
-        if let Some(result) = connection.as_mut().now_or_never() {
-            return reason_of(result);
-        }
-        loop {
-            let now = (self.monotonic)();
-            let look_again = match self.activity.verdict(self.limits, now) {
-                Verdict::LookAgain(at) => at,
-                Verdict::Drop(reason) => return Some(reason),
-                Verdict::Idle => {
-                    connection.as_mut().begin_drain();
-                    self.activity.closing(now);
-                    (is_draining, why) = (true, Some("idle"));
-                    now
-                }
-            };
-            tokio::select! {
-                // The drain first: a response that becomes ready together with it must say that it is the last.
-                biased;
-                _ = self.drain.begun(), if !is_draining => {
-                    connection.as_mut().begin_drain();
-                    self.activity.closing((self.monotonic)());
-                    (is_draining, why) = (true, Some("draining"));
-                }
-                result = connection.as_mut() => return why.or_else(|| reason_of(result)),
-                () = tokio::time::sleep_until(look_again.into()) => {}
-            }
-        }
-    }
-}
-
-/// Why a connection ended by itself, where that is worth counting.
-fn reason_of(result: Result<(), hyper::Error>) -> Option<&'static str> {
-    let error = result.err()?;
-    tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke");
-    error.is_parse().then_some("bad_http")
-}
-
-/// A connection that can be asked to end after what is under way.
-trait Drainable: Future<Output = Result<(), hyper::Error>> {
-    fn begin_drain(self: Pin<&mut Self>);
 }
 
 impl<I, S> Drainable for http1::Connection<I, S>
@@ -378,3 +324,6 @@ fn http2_settings(limits: &Limits, watchdog: Rc<Watchdog>) -> http2::Builder<OnT
         .keep_alive_timeout(HTTP2_PING_TIME);
     settings
 }
+
+#[cfg(test)]
+mod tests;

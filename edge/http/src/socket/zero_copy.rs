@@ -124,7 +124,7 @@ impl ZeroCopySocket {
     fn try_send(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<Option<usize>> {
         let Self { socket, outlet, pace, turn_bytes, .. } = self;
         let allowance = TURN_BYTES.saturating_sub(*turn_bytes).max(1);
-        let stream = &socket.stream;
+        let stream = socket.stream.borrow();
         let mut result = Ok(Sent::default());
         let attempt = stream.try_io(Interest::WRITABLE, || {
             result = outlet.courier.borrow_mut().send(stream.as_fd(), slices, allowance, pace);
@@ -144,8 +144,12 @@ impl ZeroCopySocket {
     }
 
     fn make_room(&mut self) -> io::Result<()> {
-        let socket = SockRef::from(&self.socket.stream);
-        if !self.has_room && socket.tcp_notsent_lowat()? < UNSENT_BYTES {
+        if self.has_room {
+            return Ok(());
+        }
+        let stream = self.socket.stream.borrow();
+        let socket = SockRef::from(&*stream);
+        if socket.tcp_notsent_lowat()? < UNSENT_BYTES {
             socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
         }
         self.has_room = true;
@@ -160,7 +164,7 @@ impl ZeroCopySocket {
             return Poll::Pending;
         }
         loop {
-            let Poll::Ready(ready) = self.socket.stream.poll_write_ready(cx) else {
+            let Poll::Ready(ready) = self.socket.stream.borrow().poll_write_ready(cx) else {
                 self.turn_bytes = 0;
                 return self.socket.note_write(Poll::Pending);
             };
