@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rillcast_sys::token::TokenTable;
+use rillcast_sys::{token::TokenTable, voluntary_switches::voluntary_switches};
 use tokio::sync::oneshot;
 
 use self::{
@@ -50,6 +50,7 @@ use crate::{
     listen::{self, Listener},
     metrics::HttpMetrics,
     tls::{self, AllSettings, TlsError},
+    watchdog::ThreadFigures,
 };
 
 /// What a server is told when it starts.
@@ -178,7 +179,7 @@ impl Server {
             hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
             metrics,
             monotonic,
-            thread_cpu,
+            thread: ThreadFigures { cpu: thread_cpu, voluntary_switches },
             connections: connections.clone(),
             time_of_day,
             limits,

@@ -12,4 +12,5 @@ pub mod residency;
 pub mod send_queue;
 pub mod slab;
 pub mod token;
+pub mod voluntary_switches;
 pub mod zero_copy;

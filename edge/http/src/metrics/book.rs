@@ -51,7 +51,7 @@ const FAMILIES: [Family; 6] = [
     },
     Family {
         name: "rillcast_http_blocked_seconds_total",
-        help: "Time in which cores stood still within a turn, estimated from the few that are timed",
+        help: "Time in which cores slept within a turn, estimated from the few that are timed",
         labels: &[],
         kind: MetricType::COUNTER,
     },

@@ -3,16 +3,26 @@
 use std::{
     rc::Rc,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use rillcast_sys::token::TokenTable;
 
 use crate::{
-    access_log::Observer, body_source::SourceFile, buffer_pool::BufferPool, client_address::TrustedProxies,
-    cold_reads::ColdReads, compress::Compressor, connection_count::ConnectionCount, cors::Cors,
-    handler::Handler, hot_set::HotSet, limits::Limits, metrics::HttpMetrics, request_id::RequestIds,
-    watchdog::Watchdog,
+    access_log::Observer,
+    body_source::SourceFile,
+    buffer_pool::BufferPool,
+    client_address::TrustedProxies,
+    cold_reads::ColdReads,
+    compress::Compressor,
+    connection_count::ConnectionCount,
+    cors::Cors,
+    handler::Handler,
+    hot_set::HotSet,
+    limits::Limits,
+    metrics::HttpMetrics,
+    request_id::RequestIds,
+    watchdog::{ThreadFigures, Watchdog},
 };
 
 /// What all cores share.
@@ -26,7 +36,7 @@ pub(super) struct Shared {
     pub(super) cold_reads: Option<Arc<ColdReads>>,
     pub(super) metrics: HttpMetrics,
     pub(super) monotonic: fn() -> Instant,
-    pub(super) thread_cpu: fn() -> Duration,
+    pub(super) thread: ThreadFigures,
     pub(super) connections: ConnectionCount,
     pub(super) time_of_day: fn() -> SystemTime,
 }
@@ -58,7 +68,7 @@ impl<H: Handler> Core<H> {
         let Seed { handler, shared, pool, tokens: _ } = seed;
         let (metrics, monotonic) = (shared.metrics.clone(), shared.monotonic);
         let ledger = metrics.ledger();
-        let watchdog = Rc::new(Watchdog::new(monotonic, shared.thread_cpu, Arc::clone(ledger.polls())));
+        let watchdog = Rc::new(Watchdog::new(monotonic, shared.thread, Arc::clone(ledger.polls())));
         let observer = Rc::new(Observer { ledger, metrics, monotonic });
         Self { local: handler.local(), observer, watchdog, ids: RequestIds::default(), handler, shared, pool }
     }

@@ -38,6 +38,7 @@ use crate::{
         drain::DrainSignal,
     },
     tls::{AllSettings, TlsFiles},
+    watchdog::ThreadFigures,
 };
 
 /// More than fits into the kernel.
@@ -113,7 +114,7 @@ impl Rig {
             hot_set: HotSet::start(HotSetLimits::default(), metrics.hot_set.clone(), virtual_time()),
             metrics,
             monotonic: virtual_time,
-            thread_cpu: || Duration::ZERO,
+            thread: ThreadFigures { cpu: || Duration::ZERO, voluntary_switches: || 0 },
             connections,
             time_of_day: || std::time::SystemTime::UNIX_EPOCH,
             limits,
