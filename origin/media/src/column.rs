@@ -211,6 +211,11 @@ impl Column {
         block * BLOCK + low
     }
 
+    /// The constant, heads and data: of what a builder made, the same for the same values, and for no others.
+    pub(crate) const fn packed(&self) -> (u64, &Bytes, &Bytes) {
+        (self.constant, &self.heads, &self.data)
+    }
+
     /// Appends the column's bytes, as [`decode`](Self::decode) reads them.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let size = |bytes: &Bytes| u32::try_from(bytes.len()).expect("a builder keeps both below 4 GiB");

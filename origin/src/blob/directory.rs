@@ -5,6 +5,8 @@
 //! check and use. Only regular files are blobs. Reads run on the blocking pool, never on a core that
 //! serves connections.
 
+mod buffers;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -19,6 +21,7 @@ use rillcast_http::{BodySource, FileExtent, FileIdentity, SourceFile};
 use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use self::buffers::Buffers;
 use super::{Availability, Blob, BlobError, BlobStore, Listed, Listing, MAX_LISTED, Priority, Stamp};
 use crate::asset_path::AssetPath;
 
@@ -37,6 +40,7 @@ const NO_TEXT: &str = "its name is not UTF-8";
 #[derive(Debug)]
 pub struct DirectoryStore {
     root: Arc<OwnedFd>,
+    buffers: Arc<Buffers>,
 }
 
 impl DirectoryStore {
@@ -48,10 +52,10 @@ impl DirectoryStore {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())?;
         open_beneath(&root, Path::new("."), flags)?;
-        Ok(Self { root: Arc::new(root) })
+        Ok(Self { root: Arc::new(root), buffers: Arc::default() })
     }
 
-    fn open_blocking(root: &OwnedFd, path: &AssetPath) -> Result<FileBlob, BlobError> {
+    fn open_blocking(root: &OwnedFd, path: &AssetPath) -> Result<SourceFile, BlobError> {
         // Not blocking: a FIFO must not hang us. Beneath: no link leads out.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = open_beneath(root, &path.to_path(), flags);
@@ -61,7 +65,7 @@ impl DirectoryStore {
             let edition = Some(stamp(FileIdentity::of(&metadata)));
             return Err(BlobError::Forbidden { reason: NO_FILE, edition });
         }
-        Ok(FileBlob { file: Arc::new(SourceFile::from_file(file)?) })
+        Ok(SourceFile::from_file(file)?)
     }
 }
 
@@ -107,16 +111,16 @@ fn stamp(identity: FileIdentity) -> Stamp {
 
 impl BlobStore for DirectoryStore {
     fn open<'a>(&'a self, path: &'a AssetPath) -> BoxFuture<'a, Result<Arc<dyn Blob>, BlobError>> {
-        let (root, path) = (Arc::clone(&self.root), path.clone());
+        let (root, path, buffers) = (Arc::clone(&self.root), path.clone(), Arc::clone(&self.buffers));
         Box::pin(async move {
-            let blob = blocking(move || Self::open_blocking(&root, &path)).await?;
-            Ok(Arc::new(blob) as Arc<dyn Blob>)
+            let file = Arc::new(blocking(move || Self::open_blocking(&root, &path)).await?);
+            Ok(Arc::new(FileBlob { file, buffers }) as Arc<dyn Blob>)
         })
     }
 
     /// An open and an `fstat`: some microseconds, done where it is called.
     fn stamp<'a>(&'a self, path: &'a AssetPath) -> BoxFuture<'a, Result<Stamp, BlobError>> {
-        Box::pin(async move { Self::open_blocking(&self.root, path).map(|blob| blob.stamp()) })
+        Box::pin(async move { Self::open_blocking(&self.root, path).map(|file| stamp(file.identity())) })
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Listing, BlobError>> {
@@ -129,6 +133,7 @@ impl BlobStore for DirectoryStore {
 #[derive(Debug)]
 struct FileBlob {
     file: Arc<SourceFile>,
+    buffers: Arc<Buffers>,
 }
 
 impl Blob for FileBlob {
@@ -149,12 +154,12 @@ impl Blob for FileBlob {
     }
 
     fn read(&self, range: Range<u64>, _priority: Priority) -> BoxFuture<'_, Result<Bytes, BlobError>> {
-        let file = Arc::clone(&self.file);
+        let (file, buffers) = (Arc::clone(&self.file), Arc::clone(&self.buffers));
         Box::pin(blocking(move || {
             let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-            let mut buffer = vec![0; len];
-            file.file().read_exact_at(&mut buffer, range.start)?;
-            Ok(Bytes::from(buffer))
+            let mut buffer = buffers.take(len);
+            file.file().read_exact_at(buffer.as_mut(), range.start)?;
+            Ok(Bytes::from_owner(buffer))
         }))
     }
 
@@ -247,9 +252,9 @@ fn list_file(root: &OwnedFd, path: String, listing: &mut Listing) {
         Err(error) => return listing.unlisted.add(path, error.to_string()),
     };
     match DirectoryStore::open_blocking(root, &asset) {
-        Ok(blob) => {
-            let modified = blob.file.file().metadata().and_then(|metadata| metadata.modified()).ok();
-            listing.blobs.push(Listed { path: asset, size_bytes: blob.len(), modified });
+        Ok(file) => {
+            let modified = file.file().metadata().and_then(|metadata| metadata.modified()).ok();
+            listing.blobs.push(Listed { path: asset, size_bytes: file.len(), modified });
         }
         Err(error) => {
             if let Some(reason) = left_out(&error) {

@@ -25,7 +25,7 @@ use twox_hash::XxHash3_64;
 use crate::blob::Stamp;
 
 /// Version of the file format. Any change of layout or meaning raises it.
-pub const INDEX_VERSION: u16 = 1;
+pub const INDEX_VERSION: u16 = 2;
 /// Bytes of an index: a named limit, far above that of the longest film.
 pub const MAX_INDEX_BYTES: u64 = 1 << 30;
 /// Sections of an index: the edition, its sources, and four texts in three codings of each rendition.

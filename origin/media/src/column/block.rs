@@ -81,7 +81,7 @@ impl Head {
     }
 
     /// The same of numbers of 32 bits, as nearly all are: several are compared and packed at once.
-    fn pack_words(values: &[u32; BLOCK], data: &mut Vec<u8>) -> Self {
+    pub(super) fn pack_words(values: &[u32; BLOCK], data: &mut Vec<u8>) -> Self {
         let (min, max) = bounds(values);
         let start = start(data);
         let width = match (max - min).leading_zeros() {

@@ -16,7 +16,7 @@ use crate::movie::RawTables;
 const MAX_ENTRIES: u64 = crate::movie::MAX_SAMPLES;
 
 /// Runs of samples that are looked at together.
-const RUNS_AT_ONCE: usize = 16;
+const RUNS_AT_ONCE: usize = 64;
 
 /// A sample table being read.
 #[derive(Debug)]
@@ -103,7 +103,24 @@ impl TableRead {
         if self.fourcc.0 == *b"stss" {
             track.tables.sync = Some(ColumnBuilder::new());
         }
-        self.fit(count)
+        self.fit(count)?;
+        self.expect(usize::try_from(count).unwrap_or(usize::MAX), &mut track.tables);
+        Ok(())
+    }
+
+    /// Has room made for `count` entries, which the box has bytes for.
+    fn expect(&self, count: usize, tables: &mut RawTables) {
+        match &self.fourcc.0 {
+            b"ctts" => tables.compositions.expect(count),
+            b"stsz" | b"stz2" => tables.sizes.expect(count),
+            b"stco" | b"co64" => tables.chunk_offsets.expect(count),
+            b"stsc" => {
+                tables.run_first_chunks.expect(count);
+                tables.run_samples.expect(count);
+            }
+            // Durations are few runs, sync samples few.
+            _ => {}
+        }
     }
 
     /// `stz2` packs sizes in 4, 8 or 16 bits; they are read byte by byte, two bytes for 16 bits.
@@ -143,30 +160,32 @@ impl TableRead {
             b"ctts" => {
                 // QuickTime writes negative offsets into version 0 as well: all are read as signed,
                 // and to flip the sign is to add the bias.
-                let biased = |offset: u32| u64::from(offset ^ (1 << 31));
+                let biased = |offset: u32| offset ^ (1 << 31);
                 for some in bytes.chunks(RUNS_AT_ONCE * 8) {
                     // Nearly all runs are of one sample.
                     if pairs(some).all(|[count, _]| count == 1) {
-                        tables.compositions.extend(pairs(some).map(|[_, offset]| biased(offset)));
+                        tables.compositions.extend_words(pairs(some).map(|[_, offset]| biased(offset)));
                     } else {
-                        pairs(some)
-                            .for_each(|[count, offset]| tables.compositions.push(count, biased(offset)));
+                        let one = |[count, offset]: [u32; 2]| {
+                            tables.compositions.push(count, biased(offset).into());
+                        };
+                        pairs(some).for_each(one);
                     }
                 }
             }
-            b"stsz" => tables.sizes.extend(words(bytes).map(u64::from)),
+            b"stsz" => tables.sizes.extend_words(words(bytes)),
             b"stz2" => self.read_packed_sizes(bytes, tables),
             b"stsc" => {
                 let (entries, _) = bytes.as_chunks::<12>();
                 let word = |at: usize| entries.iter().map(move |entry| words(entry).nth(at).unwrap_or(0));
-                tables.run_first_chunks.extend(word(0).map(u64::from));
-                tables.run_samples.extend(word(1).map(u64::from));
+                tables.run_first_chunks.extend_words(word(0));
+                tables.run_samples.extend_words(word(1));
                 for (number, description) in word(2).enumerate().filter(|(_, description)| *description != 1)
                 {
                     track.claim_description(description, self.at + 12 * number as u64)?;
                 }
             }
-            b"stco" => tables.chunk_offsets.extend(words(bytes).map(u64::from)),
+            b"stco" => tables.chunk_offsets.extend_words(words(bytes)),
             b"co64" => {
                 let (offsets, _) = bytes.as_chunks();
                 tables.chunk_offsets.extend(offsets.iter().map(|offset| u64::from_be_bytes(*offset)));

@@ -136,7 +136,9 @@ impl TrackRead {
             b"elng" => self.extended_language = boxes::read_extended_language(&mut cursor)?,
             b"elst" => self.edits = boxes::read_edits(&mut cursor, offset)?,
             b"stsd" => {
-                self.descriptions = Some(Descriptions { offset, payload_offset, payload: payload.clone() })
+                // Copied: what is kept of it must not keep all that was read with it.
+                let payload = Bytes::copy_from_slice(payload);
+                self.descriptions = Some(Descriptions { offset, payload_offset, payload });
             }
             b"dref" if boxes::refers_elsewhere(&mut cursor)? => self.elsewhere = Some(offset),
             _ => {}

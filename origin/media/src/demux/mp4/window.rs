@@ -7,6 +7,10 @@ use bytes::{Bytes, BytesMut};
 use super::{Stop, Wanting};
 use crate::demux::MAX_NEED_BYTES;
 
+/// So few bytes at hand are asked for again, with what follows them: to put a megabyte behind them would be to
+/// copy it.
+const AGAIN_BYTES: u64 = 64;
+
 /// One contiguous run of source bytes.
 #[derive(Debug, Default)]
 pub(super) struct Window {
@@ -14,6 +18,8 @@ pub(super) struct Window {
     bytes: Bytes,
     /// First byte that is still of use; what is before it is dropped when more arrives.
     wanted: std::cell::Cell<u64>,
+    /// Bytes were supplied of which none was new: nothing is asked for again, so that little by little is enough.
+    in_vain: bool,
 }
 
 impl Window {
@@ -44,23 +50,25 @@ impl Window {
         self.bytes(offset, at_hand - at_hand % size, ahead)
     }
 
-    /// What of `range` has to be read: all of it, or what follows the bytes at hand.
+    /// What of `range` has to be read: all of it, or what follows the bytes at hand, if those are not few.
     pub(super) fn missing(&self, range: Range<u64>) -> Range<u64> {
-        let start = if (self.offset..self.end()).contains(&range.start) { self.end() } else { range.start };
+        let at_hand = (self.offset..self.end()).contains(&range.start);
+        let again = !self.in_vain && self.end().saturating_sub(range.start) <= AGAIN_BYTES;
+        let start = if at_hand && !again { self.end() } else { range.start };
         start..range.end.min(start.saturating_add(MAX_NEED_BYTES))
     }
 
-    /// Takes bytes at `offset`: appended when they reach on from bytes that are still wanted, put in
-    /// their place when they hold what is wanted next, else left aside: they would cost what is at hand.
+    /// Takes bytes at `offset`: put in the place of those at hand when they hold what is wanted next and more,
+    /// appended when they reach on from what is wanted, else left aside: they would cost what is at hand.
     pub(super) fn supply(&mut self, offset: u64, bytes: Bytes) {
         let wanted = self.wanted.get();
         let new_end = offset.saturating_add(bytes.len() as u64);
         let useful = (self.offset..self.end()).contains(&wanted);
-        if useful && (self.offset..=self.end()).contains(&offset) {
-            if new_end > self.end() {
-                self.append(wanted, &bytes.slice(index(self.end() - offset)..));
-            }
-        } else if (offset..new_end).contains(&wanted) && !(useful && new_end <= self.end()) {
+        if useful && new_end <= self.end() {
+            self.in_vain = true;
+        } else if useful && (wanted + 1..=self.end()).contains(&offset) {
+            self.append(wanted, &bytes.slice(index(self.end() - offset)..));
+        } else if (offset..new_end).contains(&wanted) {
             self.offset = offset;
             self.bytes = bytes;
         }

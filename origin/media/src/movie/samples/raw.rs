@@ -107,6 +107,12 @@ impl Runs {
         Self { values: ColumnBuilder::new(), total: 0, most: source_len.min(MAX_SAMPLES) }
     }
 
+    /// Says that there will be `runs` runs; fewer or more are no harm.
+    pub(crate) const fn expect(&mut self, runs: usize) {
+        // Where there are many runs, nearly all are of one sample.
+        self.values.expect(runs);
+    }
+
     /// Appends a run of `count` samples of `value`.
     #[inline]
     pub(crate) fn push(&mut self, count: u32, value: u64) {
@@ -117,10 +123,10 @@ impl Runs {
     }
 
     /// Appends `values`, one for each sample.
-    pub(crate) fn extend(&mut self, values: impl ExactSizeIterator<Item = u64>) {
+    pub(crate) fn extend_words(&mut self, values: impl ExactSizeIterator<Item = u32>) {
         self.total = self.total.saturating_add(values.len() as u64);
         if self.total <= self.most {
-            self.values.extend(values);
+            self.values.extend_words(values);
         }
     }
 
