@@ -1,6 +1,6 @@
 //! O7: segments of many files that are not in the page cache, 64 connections, each asked for once.
 //!
-//! Each round: the disk by itself (direct reads, no server), nginx with threads and direct reads, ours.
+//! Each round: the disk by itself (direct reads of several depths, the best of which counts; no server), nginx with threads and direct reads, ours.
 //! Ours is started anew each time, because it remembers what was touched, and has its indexes open.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use super::Stage;
 use super::plain::{nginx_side, our_side, segments};
 use crate::blocked::Watch;
-use crate::drive;
+use crate::drive::{self, Rates};
 use crate::fetch::Client;
 use crate::figure::{Figure, Unit};
 use crate::load::Span;
@@ -29,7 +29,7 @@ const RESIDENT_SHARE_MAX: f64 = 0.02;
 /// The values of all rounds.
 #[derive(Default)]
 struct Rounds {
-    disk: Vec<f64>,
+    disk: Vec<Rates>,
     nginx: Vec<Measured>,
     ours: Vec<Measured>,
     blocked: Vec<f64>,
@@ -50,7 +50,7 @@ pub(super) fn measure(
         };
         tell("the disk by itself");
         forget(stage, &files)?;
-        rounds.disk.push(drive::rate(&files).context("reading the files directly")?);
+        rounds.disk.push(drive::rates(&files).context("reading the files directly")?);
         tell("nginx, threads and direct reads");
         rounds.nginx.push(nginx(stage)?);
         tell("rillcast");
@@ -113,16 +113,25 @@ impl Rounds {
         let rates = |runs: &[Measured]| runs.iter().map(|run| run.mb_per_s).collect::<Vec<f64>>();
         let costs = |runs: &[Measured]| runs.iter().map(|run| run.cpu_s_per_gb).collect::<Vec<f64>>();
         let disk = "the disk itself";
+        let best: Vec<f64> = self.disk.iter().map(|rates| rates.best).collect();
+        let sequential = self.disk.iter().map(|rates| rates.sequential).collect();
         let mut figures = vec![
             Figure::alone("O7-disk", "segments from a cold page cache", Unit::MbPerS, rates(&self.ours))
-                .beside(disk, self.disk.clone()),
+                .beside(disk, best.clone()),
             Figure::alone(
                 "O7-nginx",
                 "the same by nginx, threads and direct reads",
                 Unit::MbPerS,
                 rates(&self.nginx),
             )
-            .beside(disk, self.disk),
+            .beside(disk, best.clone()),
+            Figure::alone(
+                "O7-sequential",
+                "the disk itself, files read from beginning to end",
+                Unit::MbPerS,
+                sequential,
+            )
+            .beside("the best of the disk", best),
             Figure::alone(
                 "O7-cpu",
                 "CPU for segments from a cold page cache",
