@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::answer;
 use crate::blob::{BlobError, BlobStore, Listed, Listing};
-use crate::index::Indexes;
+use crate::index::{Indexes, Kind};
 use crate::locator::{Locator, MULTIVARIANT, PREFIX, Piece};
 use crate::recent::Recent;
 use crate::told::Told;
@@ -117,6 +117,9 @@ impl Origin {
             Locator::Child { asset: path, revision, track, piece } => {
                 let asset = self.assets.edition(path, *revision).await?;
                 let Some((index, _)) = asset.rendition(*track) else { return Ok(None) };
+                if let Some(kind) = text_kind(*piece) {
+                    self.assets.write_ahead(&asset, kind, index).await;
+                }
                 let Some(object) = object(&asset, index, *piece)? else { return Ok(None) };
                 let tag = format!("{revision}-{track}-{piece}");
                 let mut entity = describe(locator, object, &tag, IMMUTABLE);
@@ -142,6 +145,15 @@ impl Origin {
             LibraryEntry { blob: blob.clone(), master }
         };
         Ok((listing.blobs.iter().map(entry).collect(), listing.truncated))
+    }
+}
+
+/// What text `piece` is, if it may be long.
+fn text_kind(piece: Piece) -> Option<Kind> {
+    match piece {
+        Piece::Media => Some(Kind::Media),
+        Piece::IFrames => Some(Kind::IFrames),
+        Piece::Init | Piece::Segment(_) | Piece::KeyFrame(_) => None,
     }
 }
 
@@ -175,3 +187,6 @@ fn media_type(locator: &Locator) -> HeaderValue {
         _ => VIDEO_TYPE,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,7 @@ impl Compressor {
             Arc::clone(&self.working).acquire_owned().await.map_err(|_| CompressError::QueueFull)?;
         let work = tokio::task::spawn_blocking(move || {
             let encoded = coding.encode(&plain);
+            tracing::debug!(bytes = plain.len(), ?coding, "a body was compressed");
             // Held until the work is done, also when nobody waits for it any more.
             drop(working);
             encoded

@@ -22,6 +22,9 @@ use crate::sidecar::Slot;
 /// Memory of an asset besides what is counted.
 const OWN_BYTES: usize = 8192;
 
+/// Entries of a playlist that is long: at 26 to 40 bytes each it has about 64 KB.
+const LONG_ENTRIES: usize = 1800;
+
 /// An open asset. Immutable; texts are written, or fetched from the index, on first use.
 pub struct Asset {
     /// Where its bytes are.
@@ -103,6 +106,7 @@ impl Asset {
     pub async fn open(blob: Arc<dyn Blob>, policy: Policy) -> Result<Self, OpenError> {
         let (movie, read) = read_movie(blob.as_ref()).await?;
         let (edition, presentation) = Edition::new(movie, policy).map_err(Refusal::from)?;
+        tracing::debug!(revision = %edition.revision, "an asset was parsed");
         let known = Known::Parsed { edition: Box::new(edition), presentation, read };
         Ok(Self::of(blob, policy, known))
     }
@@ -230,6 +234,19 @@ impl Asset {
         Some(once.get_or_init(|| text).clone())
     }
 
+    /// Whether the text of `kind` of rendition `index` is yet to be written and long: too much work for a thread that has
+    /// connections to serve.
+    pub(crate) fn is_long_to_write(&self, kind: Kind, index: usize) -> bool {
+        let (Known::Parsed { .. }, Some(texts)) = (&self.known, self.tracks.get(index)) else { return false };
+        let Some(rendition) = self.edition().renditions.get(index) else { return false };
+        let (entries, once) = match kind {
+            Kind::Media => (rendition.segments, &texts.media),
+            Kind::IFrames => (rendition.key_frames.len(), &texts.i_frames),
+            _ => return false,
+        };
+        entries > LONG_ENTRIES && once.get().is_none()
+    }
+
     fn write(&self, presentation: &Presentation, kind: Kind, index: usize) -> Option<Text> {
         let rendition = presentation.renditions.get(index)?;
         let text = match kind {
@@ -243,6 +260,7 @@ impl Asset {
             }
             Kind::Edition | Kind::Sources => return None,
         };
+        tracing::debug!(revision = %self.revision, ?kind, bytes = text.len(), "a text was written");
         Some(Text::plain(text))
     }
 }

@@ -26,7 +26,7 @@ use self::flights::Flights;
 use super::asset::{Asset, OpenError, Refusal};
 use crate::asset_path::AssetPath;
 use crate::blob::{BlobError, BlobStore, Stamp};
-use crate::index::Indexes;
+use crate::index::{Indexes, Kind};
 
 /// Assets that are being opened at the same time; more wait. Each takes a file and some MiB.
 const MAX_OPENINGS: usize = 32;
@@ -192,6 +192,17 @@ impl Assets {
         }
         let asset = self.current(path).await?;
         if asset.revision == revision { Ok(asset) } else { Err(AssetError::Gone) }
+    }
+
+    /// Has the text of `kind` of rendition `index` written away from the caller's thread, if it is long.
+    pub(crate) async fn write_ahead(&self, asset: &Arc<Asset>, kind: Kind, index: usize) {
+        if asset.is_long_to_write(kind, index) {
+            let asset = Arc::clone(asset);
+            let written = self.flights.background().spawn(async move { drop(asset.text(kind, index)) });
+            if let Err(error) = written.await {
+                tracing::error!(%error, "writing a playlist died: this is a bug");
+            }
+        }
     }
 }
 

@@ -18,7 +18,10 @@ use crate::{
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Writes the access log of all servers of this process into [`LINES`].
+/// What bodies were compressed, and by which thread.
+static COMPRESSED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Writes the access log of all servers of this process into [`LINES`], and what they compress into [`COMPRESSED`].
 struct Capture;
 
 struct Line(String);
@@ -31,10 +34,13 @@ impl Visit for Line {
 
 impl<S: Subscriber> Layer<S> for Capture {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
         if event.metadata().target() == "rillcast::access" {
-            let mut line = Line(String::new());
-            event.record(&mut line);
             LINES.lock().unwrap().push(line.0);
+        } else if line.0.contains("compressed") {
+            let thread = std::thread::current().name().unwrap_or_default().to_owned();
+            COMPRESSED.lock().unwrap().push((thread, line.0));
         }
     }
 }
@@ -102,4 +108,18 @@ fn a_client_that_leaves_is_logged_with_what_it_took() {
     assert!(lines_of("log-3")[0].contains("route=\"segment\""));
     let unanswered = &lines_of("log-4")[0];
     assert!(unanswered.contains("status=0") && unanswered.contains("bytes=0"), "{unanswered}");
+}
+
+#[test]
+fn no_core_compresses() {
+    capture();
+    let rig = Rig::start(|_| {});
+    for coding in ["gzip", "br"] {
+        let accept = format!("Accept-Encoding: {coding}");
+        let answer = Client::connect(rig.address()).get("/playlist", &[&accept]);
+        assert_eq!(answer.field("content-encoding"), coding);
+    }
+    let compressed = COMPRESSED.lock().unwrap();
+    assert!(compressed.len() >= 2, "{compressed:?}");
+    assert!(compressed.iter().all(|(thread, _)| thread.starts_with("http-disk-")), "{compressed:?}");
 }

@@ -30,6 +30,11 @@ impl Flights {
         Arc::new(Self { background, by_path: Mutex::default() })
     }
 
+    /// Where work is done that would hold a core up.
+    pub(super) fn background(&self) -> &Handle {
+        &self.background
+    }
+
     /// Waits for the opening of `path` that is under way, or else for `opening`.
     pub(super) async fn join<F>(self: &Arc<Self>, path: &AssetPath, opening: F) -> Result<Opened, AssetError>
     where
