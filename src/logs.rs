@@ -3,7 +3,9 @@
 mod lines;
 
 use std::io::{IsTerminal, Stderr};
+use std::sync::Arc;
 
+use rillcast_http::{AccessLog, LineFormat};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -12,9 +14,25 @@ use self::lines::{Flusher, Lines};
 use crate::config::{LogConfig, LogFormat};
 
 /// The log of the process. Dropping it writes what waits.
-pub(crate) struct Logs(
-    #[expect(dead_code, reason = "it is held for what its end does")] Option<Flusher<Stderr>>,
-);
+pub(crate) struct Logs {
+    lines: Lines<Stderr>,
+    format: LogFormat,
+    #[expect(dead_code, reason = "it is held for what its end does")]
+    flusher: Option<Flusher<Stderr>>,
+}
+
+impl Logs {
+    /// The access log, where the filter wants it: its target is `rillcast::access`, its level `info`.
+    pub(crate) fn access_log(&self) -> Option<AccessLog> {
+        let is_wanted = tracing::enabled!(target: "rillcast::access", tracing::Level::INFO);
+        let format = match self.format {
+            LogFormat::Text => LineFormat::Text,
+            LogFormat::Json => LineFormat::Json,
+        };
+        let lines = self.lines.clone();
+        is_wanted.then(|| AccessLog { format, take: Arc::new(move |line| lines.push(line)) })
+    }
+}
 
 /// Starts logging to standard error. A second call changes nothing.
 pub(crate) fn start(config: &LogConfig) -> Logs {
@@ -28,11 +46,10 @@ pub(crate) fn start(config: &LogConfig) -> Logs {
     };
     if let Err(error) = started {
         tracing::debug!(%error, "logging had been started before");
-        return Logs(None);
     }
     let flusher = lines.flush_in_background();
     if let Err(error) = &flusher {
         tracing::warn!(%error, "the access log is written late: there is no thread for it");
     }
-    Logs(flusher.ok())
+    Logs { lines, format: config.format, flusher: flusher.ok() }
 }

@@ -22,8 +22,9 @@ const BACKGROUND_THREADS: usize = 2;
 
 /// Serves until told to stop (SIGINT or SIGTERM), then drains.
 pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
-    let config = Config::load(args)?;
-    let _logs = logs::start(&config.log);
+    let mut config = Config::load(args)?;
+    let logs = logs::start(&config.log);
+    config.server.access_log = logs.access_log();
     open_files::raise(config.server.limits.connections as u64, config.assets.count);
     let background = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)

@@ -14,11 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines of this target may wait.
-const ACCESS: &str = "rillcast::access";
 /// How long they wait at most, where the reader keeps up.
 const WAIT: Duration = Duration::from_millis(100);
 /// So many bytes do not wait.
@@ -106,7 +103,8 @@ impl<W: Write + Send + 'static> Lines<W> {
         let _ = out.flush();
     }
 
-    fn push(&self, line: &[u8]) {
+    /// Takes a line of the access log, which may wait.
+    pub(super) fn push(&self, line: &[u8]) {
         let mut pending = self.pending();
         if pending.is_closed {
             drop(pending);
@@ -140,19 +138,12 @@ impl<W: Write + Send + 'static> Drop for Flusher<W> {
     }
 }
 
-/// Takes one line.
-pub(super) struct Line<'a, W> {
-    lines: &'a Lines<W>,
-    may_wait: bool,
-}
+/// Takes the lines that do not wait.
+pub(super) struct AtOnce<'a, W>(&'a Lines<W>);
 
-impl<W: Write + Send + 'static> Write for Line<'_, W> {
+impl<W: Write + Send + 'static> Write for AtOnce<'_, W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.may_wait {
-            self.lines.push(line);
-        } else {
-            self.lines.write_out(line);
-        }
+        self.0.write_out(line);
         Ok(line.len())
     }
 
@@ -162,14 +153,10 @@ impl<W: Write + Send + 'static> Write for Line<'_, W> {
 }
 
 impl<'a, W: Write + Send + 'static> MakeWriter<'a> for Lines<W> {
-    type Writer = Line<'a, W>;
+    type Writer = AtOnce<'a, W>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line { lines: self, may_wait: false }
-    }
-
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
-        Line { lines: self, may_wait: metadata.target() == ACCESS }
+        AtOnce(self)
     }
 }
 

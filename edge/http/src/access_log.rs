@@ -1,14 +1,18 @@
 //! One exchange of request and response, from the head to the last byte; one log line and one count at its end.
 
+mod line;
+
 use std::{
     cell::{Cell, RefCell},
     net::IpAddr,
     rc::Rc,
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use http::{Method, StatusCode};
 
+pub(crate) use self::line::LineWriter;
+pub use self::line::{AccessLog, LineFormat, TakeLine};
 use crate::{
     activity::Activity,
     handler::RouteClass,
@@ -22,6 +26,8 @@ use crate::{
 pub(crate) struct Observer {
     pub(crate) metrics: HttpMetrics,
     pub(crate) ledger: Ledger,
+    /// Nobody wants lines without.
+    pub(crate) lines: Option<LineWriter>,
     pub(crate) monotonic: fn() -> Instant,
 }
 
@@ -32,6 +38,8 @@ pub(crate) struct Beginning {
     pub(crate) method: Method,
     pub(crate) client: IpAddr,
     pub(crate) transport: Transport,
+    /// Time of day.
+    pub(crate) received: SystemTime,
 }
 
 /// An exchange under way. Dropping it ends it: after the last byte, or when the client has gone away.
@@ -129,31 +137,19 @@ impl Drop for Exchange {
         self.activity.request_ended(self.promised.get().is_some(), now);
         let (route, status, outcome) = (self.route.get(), self.status.get(), self.outcome());
         let duration = now.saturating_duration_since(self.started);
-        let Beginning { id, method, client, transport } = &self.beginning;
-
         self.observer.ledger.finished(Finished {
             route,
-            method,
+            method: &self.beginning.method,
             status,
-            transport: *transport,
+            transport: self.beginning.transport,
             body_bytes: self.sent.get(),
             duration,
         });
         if outcome != "complete" {
             self.observer.metrics.broken_bodies.with_label_values(&[outcome]).inc();
         }
-        tracing::info!(
-            target: "rillcast::access",
-            request_id = %id,
-            %method,
-            route = route.0,
-            path = self.path.get_mut().as_deref(),
-            status = status.map_or(0, |status| status.as_u16()),
-            bytes = self.sent.get(),
-            duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            %client,
-            transport = transport.as_str(),
-            outcome,
-        );
+        if let Some(lines) = &self.observer.lines {
+            lines.write(self, outcome, duration);
+        }
     }
 }

@@ -50,6 +50,7 @@ mod socket;
 mod tls;
 mod watchdog;
 
+pub use access_log::{AccessLog, LineFormat, TakeLine};
 pub use body::Body;
 pub use body_source::{BodySource, ExtentError, FileExtent, FileIdentity, SourceFile};
 pub use client_address::{ClientHeader, TrustedProxies};

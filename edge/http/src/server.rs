@@ -36,6 +36,7 @@ use self::{
     thread::{CoreListener, CoreReport},
 };
 use crate::{
+    access_log::AccessLog,
     body_source::SourceFile,
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
@@ -74,6 +75,8 @@ pub struct ServerConfig {
     pub cold_reads: ColdReadSettings,
     /// Peers that are believed about the client's address.
     pub trusted_proxies: TrustedProxies,
+    /// Who takes a line for each request; nobody without.
+    pub access_log: Option<AccessLog>,
 }
 
 impl ServerConfig {
@@ -89,6 +92,7 @@ impl ServerConfig {
             delivery: Delivery::default(),
             cold_reads: ColdReadSettings::default(),
             trusted_proxies: TrustedProxies::default(),
+            access_log: None,
         }
     }
 }
@@ -167,7 +171,9 @@ impl Server {
     ) -> Result<Self, StartError> {
         let (by_core, addresses) = bind_all(&config, &metrics)?;
         let tables = config.delivery.token_tables(config.cores);
-        let ServerConfig { limits, cors, compression, hot_set, cold_reads, trusted_proxies, .. } = config;
+        let ServerConfig {
+            limits, cors, compression, hot_set, cold_reads, trusted_proxies, access_log, ..
+        } = config;
         let cold_reads =
             ColdReads::start(cold_reads, metrics.cold.clone(), monotonic()).map_err(StartError::Disk)?;
         let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
@@ -178,6 +184,7 @@ impl Server {
             cold_reads: cold_reads.clone(),
             hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
             metrics,
+            access_log,
             monotonic,
             thread: ThreadFigures { cpu: thread_cpu, voluntary_switches },
             connections: connections.clone(),

@@ -9,7 +9,7 @@ use std::{
 use rillcast_sys::token::TokenTable;
 
 use crate::{
-    access_log::Observer,
+    access_log::{AccessLog, LineWriter, Observer},
     body_source::SourceFile,
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     /// The disk thread; without, every core reads on threads of its own.
     pub(super) cold_reads: Option<Arc<ColdReads>>,
     pub(super) metrics: HttpMetrics,
+    pub(super) access_log: Option<AccessLog>,
     pub(super) monotonic: fn() -> Instant,
     pub(super) thread: ThreadFigures,
     pub(super) connections: ConnectionCount,
@@ -69,7 +70,8 @@ impl<H: Handler> Core<H> {
         let (metrics, monotonic) = (shared.metrics.clone(), shared.monotonic);
         let ledger = metrics.ledger();
         let watchdog = Rc::new(Watchdog::new(monotonic, shared.thread, Arc::clone(ledger.polls())));
-        let observer = Rc::new(Observer { ledger, metrics, monotonic });
+        let lines = shared.access_log.clone().map(LineWriter::new);
+        let observer = Rc::new(Observer { ledger, lines, metrics, monotonic });
         Self { local: handler.local(), observer, watchdog, ids: RequestIds::default(), handler, shared, pool }
     }
 }

@@ -1,6 +1,6 @@
 //! The life of a request on one screen: name it, check it, ask the handler, respond, permit, send.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc, time::SystemTime};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
@@ -56,8 +56,8 @@ impl<H: Handler> Service<H> {
         let (head, incoming) = request.into_parts();
         let id = RequestId::from_headers(&head.headers).unwrap_or_else(|| self.core.ids.make());
         let client = client_address::resolve(self.peer, &head.headers, &shared.trusted_proxies);
-        let exchange = self.begin(&head, &id, client);
         let now = (shared.time_of_day)();
+        let exchange = self.begin(&head, &id, client, now);
         let question = Question::new(head.method.clone(), &head.headers, id, self.transport, now);
         // hyper has resolved a Transfer-Encoding beside a Content-Length; what is behind such a request cannot be
         // trusted to be one (RFC 9112 §6.1).
@@ -105,9 +105,9 @@ impl<H: Handler> Service<H> {
         reply
     }
 
-    fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress) -> Exchange {
+    fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress, received: SystemTime) -> Exchange {
         let (id, method) = (id.clone(), head.method.clone());
-        let beginning = Beginning { id, method, client: client.ip, transport: self.transport };
+        let beginning = Beginning { id, method, client: client.ip, transport: self.transport, received };
         Exchange::begin(Rc::clone(&self.core.observer), Rc::clone(&self.activity), beginning)
     }
 
