@@ -42,40 +42,44 @@ impl Default for Cors {
 
 impl Cors {
     /// Adds permission to the headers of an answer to a request with this `Origin`.
-    pub(crate) fn permit(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) -> bool {
-        let Some(allowed) = self.allowed(origin, response) else { return false };
-        response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
-        response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-        response.insert(TIMING_ALLOW_ORIGIN, allowed);
-        // Pages that isolate themselves (COEP) load media only with this.
-        response.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("cross-origin"));
-        true
+    pub(crate) fn permit(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
+        self.permit_all(response);
+        self.permit_listed(origin, response);
     }
 
-    /// Adds the answer to a preflight: which of `methods` and which headers a page may use.
-    pub(crate) fn answer_preflight(
-        &self,
-        origin: Option<&HeaderValue>,
-        methods: &[Method],
-        response: &mut HeaderMap,
-    ) {
-        if self.permit(origin, response) {
-            response.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+    /// The part of [`Self::permit`] that is the same for every request: what is kept may keep it.
+    pub(crate) fn permit_all(&self, response: &mut HeaderMap) {
+        if self.origins == AllowedOrigins::Any {
+            write_permission(HeaderValue::from_static("*"), response);
+        }
+    }
+
+    /// The part of [`Self::permit`] that depends on who asks.
+    pub(crate) fn permit_listed(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
+        let AllowedOrigins::List(list) = &self.origins else { return };
+        response.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = origin.filter(|origin| list.contains(origin)) {
+            write_permission(origin.clone(), response);
+        }
+    }
+
+    /// Adds to the headers of an answer to a preflight, which have their permission already, which of `methods` and
+    /// which headers a page may use.
+    pub(crate) fn answer_preflight(&self, methods: &[Method], response: &mut HeaderMap) {
+        if response.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS).is_some() {
             response.insert(header::ACCESS_CONTROL_ALLOW_METHODS, method_list(methods));
             response.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
             response.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(self.max_age.as_secs()));
         }
     }
+}
 
-    fn allowed(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) -> Option<HeaderValue> {
-        match &self.origins {
-            AllowedOrigins::Any => Some(HeaderValue::from_static("*")),
-            AllowedOrigins::List(list) => {
-                response.append(header::VARY, HeaderValue::from_static("Origin"));
-                origin.filter(|origin| list.contains(origin)).cloned()
-            }
-        }
-    }
+fn write_permission(allowed: HeaderValue, response: &mut HeaderMap) {
+    response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
+    response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    response.insert(TIMING_ALLOW_ORIGIN, allowed);
+    // Pages that isolate themselves (COEP) load media only with this.
+    response.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("cross-origin"));
 }
 
 /// Whether a request is a preflight rather than a plain `OPTIONS`.
@@ -134,9 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn a_preflight_of_a_page_that_is_not_listed_learns_nothing() {
+        let cors = Cors { origins: AllowedOrigins::List(Vec::new()), ..Cors::default() };
+        let mut response = permitted(&cors, Some("https://a.example"));
+        cors.answer_preflight(&[Method::GET], &mut response);
+        assert_eq!(response.keys().collect::<Vec<_>>(), [header::VARY]);
+    }
+
+    #[test]
     fn a_preflight_learns_methods_headers_and_age() {
         let mut response = HeaderMap::new();
-        Cors::default().answer_preflight(None, &[Method::GET, Method::HEAD], &mut response);
+        let cors = Cors::default();
+        cors.permit(None, &mut response);
+        cors.answer_preflight(&[Method::GET, Method::HEAD], &mut response);
+        assert_eq!(response[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!response.contains_key(header::ACCESS_CONTROL_EXPOSE_HEADERS));
         assert_eq!(response[header::ACCESS_CONTROL_ALLOW_METHODS], "GET, HEAD");
         assert_eq!(response[header::ACCESS_CONTROL_MAX_AGE], "7200");
         assert!(response[header::ACCESS_CONTROL_ALLOW_HEADERS].to_str().unwrap().contains("Range"));

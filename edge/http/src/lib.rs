@@ -74,7 +74,7 @@ pub use question::Question;
 pub use reply::{RawReply, Redirect, Reply};
 pub use request::{ClientAddress, Request, RequestBody, RequestBodyError, Transport};
 pub use request_id::RequestId;
-pub use respond::respond;
+pub use respond::Responder;
 /// Files mapped to be read: the origin's index lies in one.
 pub use rillcast_sys::map::Map;
 pub use server::{DrainReport, Server, ServerConfig, StartError};

@@ -3,7 +3,7 @@
 //! A handler that gives the same entity again and again keeps it prepared; such an answer costs a copy of the head and
 //! some reference counts. One that is given once is prepared as well, and taken apart again without a copy.
 //!
-//! Belongs to one core: nothing in it is shared with another but the bytes.
+//! It is one server's: what the server permits to all pages is kept with the head. Belongs to one core: nothing in it is shared with another but the bytes.
 
 use std::{cell::OnceCell, rc::Rc};
 
@@ -15,6 +15,7 @@ use crate::{
     coding::Coding,
     compress::Compressor,
     conditional::{self, Validators},
+    cors::Cors,
     entity::{Encoding, Entity},
     entity_tag::EntityTag,
 };
@@ -124,16 +125,17 @@ impl Prepared {
     }
 
     /// Head of a 200.
-    fn head(&self, coding: Option<Coding>) -> &HeaderMap {
+    fn head(&self, coding: Option<Coding>, cors: &Cors) -> &HeaderMap {
         self.variant(coding).head.get_or_init(|| {
-            let mut headers = self.write_head(coding);
+            let mut headers = self.write_head(coding, cors);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.len(coding)));
             headers
         })
     }
 
-    /// Head of a 200 or 206 but for lengths; also the fields that a 304 repeats (RFC 9110 §15.4.5).
-    pub(crate) fn write_head(&self, coding: Option<Coding>) -> HeaderMap {
+    /// Head of a 200 or 206 but for lengths; also the fields that a 304 repeats (RFC 9110 §15.4.5). Every page is
+    /// permitted to read it where `cors` permits all; of others it says nothing.
+    pub(crate) fn write_head(&self, coding: Option<Coding>, cors: &Cors) -> HeaderMap {
         let of = &self.entity;
         let mut headers = HeaderMap::with_capacity(FIELDS);
         for (name, value) in &of.headers {
@@ -154,13 +156,14 @@ impl Prepared {
         if of.encoding == Encoding::Compress {
             headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
+        cors.permit_all(&mut headers);
         headers
     }
 
-    /// Head and body of a 200. Copies only what somebody else keeps.
-    pub(crate) fn into_whole(self: Rc<Self>, coding: Option<Coding>) -> (HeaderMap, Body) {
+    /// Head, as [`Self::write_head`] says, and body of a 200. Copies only what somebody else keeps.
+    pub(crate) fn into_whole(self: Rc<Self>, coding: Option<Coding>, cors: &Cors) -> (HeaderMap, Body) {
         let coded = coding.and_then(|coding| self.coded(coding).cloned());
-        self.head(coding);
+        self.head(coding, cors);
         match Rc::try_unwrap(self) {
             Ok(own) => {
                 let Self { entity, identity, gzip, brotli } = own;
@@ -174,7 +177,7 @@ impl Prepared {
             }
             Err(kept) => {
                 let body = coded.map_or_else(|| kept.entity.body.clone(), Body::from);
-                (kept.head(coding).clone(), body)
+                (kept.head(coding, cors).clone(), body)
             }
         }
     }
@@ -210,9 +213,9 @@ mod tests {
         for coding in [None, Some(Coding::Gzip)] {
             let once = Prepared::new(playlist());
             once.keep(Coding::Gzip, Bytes::from_static(b"short"));
-            let (head, body) = Rc::new(once).into_whole(coding);
+            let (head, body) = Rc::new(once).into_whole(coding, &Cors::default());
             for _ in 0..2 {
-                let (again, same) = Rc::clone(&kept).into_whole(coding);
+                let (again, same) = Rc::clone(&kept).into_whole(coding, &Cors::default());
                 assert_eq!(again, head);
                 assert_eq!(same.as_memory(), body.as_memory());
             }

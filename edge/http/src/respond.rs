@@ -1,4 +1,4 @@
-//! From a reply to a response: coding, conditions, ranges, HEAD and problems. Knows nothing of media and reads
+//! From a reply to a response: coding, conditions, ranges, HEAD, problems and CORS. Knows nothing of media and reads
 //! nothing: the result's body is still a description.
 //!
 //! ```text
@@ -18,7 +18,7 @@ use crate::{
     coding::Coding,
     compress::Compressor,
     conditional::{self, Verdict},
-    cors::method_list,
+    cors::{Cors, method_list},
     entity::Entity,
     prepared::{Prepared, remove_ours},
     problem::{PROBLEM_JSON, Problem},
@@ -27,20 +27,36 @@ use crate::{
     reply::{RawReply, Redirect, Reply},
 };
 
-/// Turns `reply` into the response to `question`.
-///
-/// Must run inside a tokio runtime when entities may be compressed.
-pub async fn respond(question: &Question, reply: Reply, compressor: &Compressor) -> Response<Body> {
-    let mut response = match reply {
-        Reply::Entity(prepared) => serve(question, prepared, compressor).await,
-        Reply::Problem(problem) => explain(question, *problem),
-        Reply::Redirect(redirect) => send_elsewhere(redirect),
-        Reply::Raw(raw) => pass(*raw),
-    };
-    if *question.method() == Method::HEAD {
-        *response.body_mut() = Body::new();
+/// Answers as one server does.
+#[derive(Debug)]
+pub struct Responder {
+    /// Makes and keeps the codings of entities.
+    pub compressor: Compressor,
+    /// Which pages may read answers.
+    pub cors: Cors,
+}
+
+impl Responder {
+    /// Turns `reply` into the response to `question`, with what CORS permits.
+    ///
+    /// Must run inside a tokio runtime when entities may be compressed.
+    pub async fn respond(&self, question: &Question, reply: Reply) -> Response<Body> {
+        let mut response = match reply {
+            Reply::Entity(prepared) => serve(question, prepared, self).await,
+            Reply::Problem(problem) => self.permit(question, explain(question, *problem)),
+            Reply::Redirect(redirect) => self.permit(question, send_elsewhere(redirect)),
+            Reply::Raw(raw) => self.permit(question, pass(*raw)),
+        };
+        if *question.method() == Method::HEAD {
+            *response.body_mut() = Body::new();
+        }
+        response
     }
-    response
+
+    fn permit(&self, question: &Question, mut response: Response<Body>) -> Response<Body> {
+        self.cors.permit(question.origin(), response.headers_mut());
+        response
+    }
 }
 
 /// 405 with the methods that would do.
@@ -52,13 +68,20 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Problem {
     problem
 }
 
-async fn serve(question: &Question, prepared: Rc<Prepared>, compressor: &Compressor) -> Response<Body> {
+async fn serve(question: &Question, prepared: Rc<Prepared>, responder: &Responder) -> Response<Body> {
+    let Responder { compressor, cors } = responder;
+    // A prepared head permits all pages where all may read it.
+    let permitted = |mut response: Response<Body>| {
+        cors.permit_listed(question.origin(), response.headers_mut());
+        response
+    };
+    let explain = |problem| responder.permit(question, explain(question, problem));
     let plain = prepared.compressible(compressor);
     let mut coding = plain.as_ref().and_then(|_| Coding::negotiate(question.headers()));
 
     match conditional::evaluate(question.headers(), prepared.validators(coding)) {
-        Verdict::NotModified => return not_modified(&prepared, coding),
-        Verdict::Failed => return explain(question, precondition_failed(prepared.entity())),
+        Verdict::NotModified => return permitted(not_modified(&prepared, coding, cors)),
+        Verdict::Failed => return explain(precondition_failed(prepared.entity())),
         Verdict::Proceed => {}
     }
     if let (Some(plain), Some(wanted)) = (plain, coding)
@@ -75,20 +98,20 @@ async fn serve(question: &Question, prepared: Rc<Prepared>, compressor: &Compres
         }
     }
     if let Some(problem) = changed_source(&prepared.entity().body) {
-        return explain(question, problem);
+        return explain(problem);
     }
     let len = prepared.len(coding);
     match asked_range(question, &prepared, coding) {
-        RangeAnswer::Unsatisfiable => explain(question, unsatisfiable(len)),
+        RangeAnswer::Unsatisfiable => explain(unsatisfiable(len)),
         RangeAnswer::Part(part) => {
-            let (mut headers, body) = prepared.into_whole(coding);
+            let (mut headers, body) = prepared.into_whole(coding, cors);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end.saturating_sub(part.start)));
             headers.insert(header::CONTENT_RANGE, range::content_range(&part, len));
-            response(StatusCode::PARTIAL_CONTENT, headers, body.range(part))
+            permitted(response(StatusCode::PARTIAL_CONTENT, headers, body.range(part)))
         }
         RangeAnswer::Whole => {
-            let (headers, body) = prepared.into_whole(coding);
-            response(StatusCode::OK, headers, body)
+            let (headers, body) = prepared.into_whole(coding, cors);
+            permitted(response(StatusCode::OK, headers, body))
         }
     }
 }
@@ -110,8 +133,8 @@ fn asked_range(question: &Question, prepared: &Prepared, coding: Option<Coding>)
     if counts { range::decide(field.as_bytes(), prepared.len(coding)) } else { RangeAnswer::Whole }
 }
 
-fn not_modified(prepared: &Prepared, coding: Option<Coding>) -> Response<Body> {
-    let mut headers = prepared.write_head(coding);
+fn not_modified(prepared: &Prepared, coding: Option<Coding>, cors: &Cors) -> Response<Body> {
+    let mut headers = prepared.write_head(coding, cors);
     for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::ACCEPT_RANGES] {
         headers.remove(name);
     }

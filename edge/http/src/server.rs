@@ -50,6 +50,7 @@ use crate::{
     limits::Limits,
     listen::{self, Listener},
     metrics::HttpMetrics,
+    respond::Responder,
     tls::{self, AllSettings, TlsError},
     watchdog::ThreadFigures,
 };
@@ -178,9 +179,8 @@ impl Server {
             ColdReads::start(cold_reads, metrics.cold.clone(), monotonic()).map_err(StartError::Disk)?;
         let connections = ConnectionCount::new(limits.connections, limits.connections_per_client);
         let shared = Arc::new(Shared {
-            cors,
             trusted_proxies,
-            compressor: Compressor::new(compression),
+            responder: Responder { compressor: Compressor::new(compression), cors },
             cold_reads: cold_reads.clone(),
             hot_set: HotSet::start(hot_set, metrics.hot_set.clone(), monotonic()),
             metrics,

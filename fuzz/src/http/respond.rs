@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use rillcast_http::conditional::last_modified_value;
 use rillcast_http::{
-    Body, CompressionLimits, Compressor, Encoding, Entity, Question, Reply, Request, respond,
+    Body, CompressionLimits, Compressor, Cors, Encoding, Entity, Question, Reply, Request, Responder,
 };
 
 use super::conditions::tag;
@@ -97,13 +97,16 @@ fn check(response: &Response<Body>, plain: &Bytes, asked: &HeaderMap) {
 
 /// The answer. Nothing so short is compressed, so it comes at once.
 fn answer(method: Method, headers: &HeaderMap, entity: Entity) -> Response<Body> {
-    static COMPRESSOR: OnceLock<Compressor> = OnceLock::new();
-    let compressor = COMPRESSOR.get_or_init(|| Compressor::new(CompressionLimits::default()));
+    static RESPONDER: OnceLock<Responder> = OnceLock::new();
+    let responder = RESPONDER.get_or_init(|| {
+        let compressor = Compressor::new(CompressionLimits::default());
+        Responder { compressor, cors: Cors::default() }
+    });
     let mut request = Request::internal("/", at(NOW)).expect("a path");
     request.method = method;
     request.headers = headers.clone();
     let question = Question::of(&request);
-    let mut answering = pin!(respond(&question, Reply::from(entity), compressor));
+    let mut answering = pin!(responder.respond(&question, Reply::from(entity)));
     match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(response) => response,
         Poll::Pending => unreachable!("waits for nothing"),

@@ -41,7 +41,8 @@ async fn ask(
         request.headers.append(name, HeaderValue::from_static(value));
     }
     let compressor = Compressor::new(CompressionLimits::default());
-    respond(&Question::of(&request), reply.into(), &compressor).await
+    let responder = Responder { compressor, cors: Cors::default() };
+    responder.respond(&Question::of(&request), reply.into()).await
 }
 
 async fn get(lines: &[(HeaderName, &'static str)], reply: impl Into<Reply>) -> Response<Body> {

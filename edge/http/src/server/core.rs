@@ -14,23 +14,21 @@ use crate::{
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
     cold_reads::ColdReads,
-    compress::Compressor,
     connection_count::ConnectionCount,
-    cors::Cors,
     handler::Handler,
     hot_set::HotSet,
     limits::Limits,
     metrics::HttpMetrics,
     request_id::RequestIds,
+    respond::Responder,
     watchdog::{ThreadFigures, Watchdog},
 };
 
 /// What all cores share.
 pub(super) struct Shared {
     pub(super) limits: Limits,
-    pub(super) cors: Cors,
     pub(super) trusted_proxies: TrustedProxies,
-    pub(super) compressor: Compressor,
+    pub(super) responder: Responder,
     pub(super) hot_set: HotSet,
     /// The disk thread; without, every core reads on threads of its own.
     pub(super) cold_reads: Option<Arc<ColdReads>>,

@@ -21,7 +21,7 @@ use crate::{
     reply::{RawReply, Reply},
     request::{self, ClientAddress, RequestBody, Transport},
     request_id::{RequestId, X_REQUEST_ID},
-    respond::{method_not_allowed, respond},
+    respond::method_not_allowed,
 };
 
 /// Answers the requests of one connection.
@@ -65,14 +65,11 @@ impl<H: Handler> Service<H> {
 
         let decision = self.decide(head, incoming, &question, client, &exchange).await;
         let reply = self.warm(&question, decision.reply);
-        let response = respond(&question, reply, &shared.compressor).await;
+        let response = shared.responder.respond(&question, reply).await;
 
         let (mut head, body) = response.into_parts();
-        match decision.preflight {
-            Some(methods) => shared.cors.answer_preflight(question.origin(), methods, &mut head.headers),
-            None => {
-                shared.cors.permit(question.origin(), &mut head.headers);
-            }
+        if let Some(methods) = decision.preflight {
+            shared.responder.cors.answer_preflight(methods, &mut head.headers);
         }
         head.headers.insert(X_REQUEST_ID, question.id().to_header_value());
         // A drain may have begun while the connection was not looking.
