@@ -33,6 +33,7 @@ use crate::{
     hot_set::{HotSet, HotSetLimits},
     metrics::HttpMetrics,
     reply::Reply,
+    respond::Responder,
     server::{
         core::{Seed, Shared},
         drain::DrainSignal,
@@ -107,9 +108,12 @@ impl Rig {
         let connections = ConnectionCount::new(8, 8);
         let open = connections.open().unwrap();
         let shared = Arc::new(Shared {
-            cors: Cors::default(),
+            access_log: None,
             trusted_proxies: TrustedProxies::default(),
-            compressor: Compressor::new(CompressionLimits::default()),
+            responder: Responder {
+                compressor: Compressor::new(CompressionLimits::default()),
+                cors: Cors::default(),
+            },
             cold_reads: None,
             hot_set: HotSet::start(HotSetLimits::default(), metrics.hot_set.clone(), virtual_time()),
             metrics,
