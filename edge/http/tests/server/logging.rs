@@ -110,8 +110,8 @@ impl<S: Subscriber> Layer<S> for Compressions {
 
 #[test]
 fn no_core_compresses() {
-    // The only test of this process that sets one: each test is a process of its own.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Compressions));
+    // No other test of this program sets one.
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Compressions)).unwrap();
     let rig = Rig::start(|_| {});
     for coding in ["gzip", "br"] {
         let accept = format!("Accept-Encoding: {coding}");
