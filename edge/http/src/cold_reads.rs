@@ -107,7 +107,15 @@ impl ColdReads {
         let config = DiskConfig { way: settings.disk, limits, faults: settings.faults };
         let reader = DiskReader::start(&config, &pool)?;
         let doorkeeper = Mutex::new(Doorkeeper::new(now));
-        Ok(Some(Arc::new(Self { reader, pool, doorkeeper, figures, has_stopped: AtomicBool::new(false) })))
+        let reads = Self { reader, pool, doorkeeper, figures, has_stopped: AtomicBool::new(false) };
+        let reads = Arc::new(reads);
+        reads.figures.levels.watch(&reads);
+        Ok(Some(reads))
+    }
+
+    /// Reads that wait to begin.
+    pub(crate) fn queued(&self) -> usize {
+        self.reader.queued()
     }
 
     /// Buffers in use.
@@ -198,8 +206,6 @@ impl ColdShare {
     /// Waits for `reading` and counts what came of it.
     async fn finish(&self, span: &Span, reading: Reading, hold: Option<Hold>) -> io::Result<Fetched> {
         let figures = &self.reads.figures;
-        figures.queued.set(i64::try_from(self.reads.reader.queued()).unwrap_or(i64::MAX));
-        figures.buffers_in_use.set(i64::try_from(self.reads.buffers_in_use()).unwrap_or(i64::MAX));
         let error = match tokio::time::timeout(READ_TIME, reading).await {
             Ok(Ok(done)) => {
                 figures.done(&done);

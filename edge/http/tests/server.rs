@@ -17,6 +17,9 @@ mod bodies;
 #[path = "server/cold.rs"]
 mod cold;
 #[cfg(test)]
+#[path = "server/crowds.rs"]
+mod crowds;
+#[cfg(test)]
 #[path = "server/delivery.rs"]
 mod delivery;
 #[cfg(test)]

@@ -1,7 +1,15 @@
 //! Figures of cold reads.
 
-use prometheus::{Counter, IntCounter, IntCounterVec, IntGauge, Opts, core::Collector};
+use std::sync::{Arc, OnceLock, Weak};
+
+use prometheus::{
+    Counter, IntCounter, IntCounterVec, IntGauge, Opts,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
 use rillcast_sys::disk::{Done, How, ReadError};
+
+use super::ColdReads;
 
 /// Figures of the disk thread, as those who ask it see them. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -12,8 +20,7 @@ pub(crate) struct ColdFigures {
     waited_s: Counter,
     took_s: Counter,
     pub(super) no_buffer: IntCounter,
-    pub(super) queued: IntGauge,
-    pub(super) buffers_in_use: IntGauge,
+    pub(super) levels: Levels,
 }
 
 impl ColdFigures {
@@ -47,8 +54,7 @@ impl ColdFigures {
                 "rillcast_disk_no_buffer_total",
                 "Reads that went through the page cache because no buffer came free",
             )?,
-            queued: IntGauge::new("rillcast_disk_queue", "Reads that wait for the disk's turn")?,
-            buffers_in_use: IntGauge::new("rillcast_disk_buffers_in_use", "Buffers being read into or sent")?,
+            levels: Levels::new()?,
         })
     }
 
@@ -60,8 +66,7 @@ impl ColdFigures {
             Box::new(self.waited_s.clone()),
             Box::new(self.took_s.clone()),
             Box::new(self.no_buffer.clone()),
-            Box::new(self.queued.clone()),
-            Box::new(self.buffers_in_use.clone()),
+            Box::new(self.levels.clone()),
         ]
     }
 
@@ -86,5 +91,45 @@ impl ColdFigures {
             ReadError::Stopped => "stopped",
         };
         self.failures.with_label_values(&[reason]).inc();
+    }
+}
+
+/// What goes up and down, looked at when it is asked for: a figure that is only set when something happens would say for
+/// ever what was when the last thing did.
+#[derive(Debug, Clone)]
+pub(super) struct Levels {
+    queued: IntGauge,
+    buffers_in_use: IntGauge,
+    reads: Arc<OnceLock<Weak<ColdReads>>>,
+}
+
+impl Levels {
+    fn new() -> prometheus::Result<Self> {
+        Ok(Self {
+            queued: IntGauge::new("rillcast_disk_queue", "Reads that wait for the disk's turn")?,
+            buffers_in_use: IntGauge::new("rillcast_disk_buffers_in_use", "Buffers being read into or sent")?,
+            reads: Arc::default(),
+        })
+    }
+
+    /// Tells of `reads` from now on; of two servers with the same figures, of the first.
+    pub(super) fn watch(&self, reads: &Arc<ColdReads>) {
+        self.reads.get_or_init(|| Arc::downgrade(reads));
+    }
+}
+
+impl Collector for Levels {
+    fn desc(&self) -> Vec<&Desc> {
+        [&self.queued, &self.buffers_in_use].into_iter().flat_map(Collector::desc).collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let level = |of: fn(&ColdReads) -> usize| {
+            let reads = self.reads.get().and_then(Weak::upgrade);
+            reads.map_or(0, |reads| i64::try_from(of(&reads)).unwrap_or(i64::MAX))
+        };
+        self.queued.set(level(ColdReads::queued));
+        self.buffers_in_use.set(level(ColdReads::buffers_in_use));
+        [&self.queued, &self.buffers_in_use].into_iter().flat_map(Collector::collect).collect()
     }
 }

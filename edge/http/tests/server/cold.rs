@@ -29,14 +29,14 @@ const LARGE: usize = 24 << 20;
 const EIO: i32 = 5;
 
 /// A file on the disk that holds this program, and not in memory.
-struct Cold {
-    path: PathBuf,
+pub(crate) struct Cold {
+    pub(crate) path: PathBuf,
     _directory: TempDir,
 }
 
 impl Cold {
     /// `None` where files stay in memory.
-    fn file(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn file(bytes: &[u8]) -> Option<Self> {
         let program = std::env::current_exe().unwrap();
         let directory = tempfile::tempdir_in(program.parent().unwrap()).unwrap();
         let path = write_file(directory.path(), bytes);
@@ -50,7 +50,7 @@ impl Cold {
         is_cold.then_some(Self { path, _directory: directory })
     }
 
-    fn rig(&self, change: impl FnOnce(&mut ServerConfig)) -> Rig {
+    pub(crate) fn rig(&self, change: impl FnOnce(&mut ServerConfig)) -> Rig {
         Rig::with_file(Some(self.path.clone()), change)
     }
 }
@@ -69,10 +69,10 @@ fn wait_until_all_is_home(rig: &Rig) {
 
 /// Makes each fault of a list once, in the order of the attempts.
 #[derive(Debug, Default)]
-struct InTurn(Mutex<Vec<Fault>>);
+pub(crate) struct InTurn(Mutex<Vec<Fault>>);
 
 impl InTurn {
-    fn faults(mut faults: Vec<Fault>) -> Option<Arc<dyn Faults>> {
+    pub(crate) fn faults(mut faults: Vec<Fault>) -> Option<Arc<dyn Faults>> {
         faults.reverse();
         Some(Arc::new(Self(Mutex::new(faults))))
     }
