@@ -8,6 +8,7 @@ use crate::buffers::BufferLimits;
 
 mod faults;
 mod order;
+mod seccomp;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 const BUFFERS: usize = 8;

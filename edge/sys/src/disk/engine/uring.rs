@@ -49,7 +49,7 @@ impl Ring {
                     %error,
                     bytes = memory.len(),
                     "the read buffers cannot be registered with io_uring: raise the limit on locked memory \
-                     (LimitMEMLOCK= in systemd, ulimit -l) above their size, or lower delivery.buffer_mib"
+                     (LimitMEMLOCK= in systemd, ulimit -l) above their size, or lower delivery.disk_buffer_mib"
                 );
                 Self::unregistered()
             }
