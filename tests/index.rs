@@ -9,6 +9,11 @@ use std::process::{Command, Output, Stdio};
 use rillcast_fixtures::{Shape, Track};
 use tempfile::TempDir;
 
+#[expect(dead_code, reason = "this suite needs a part of the harness")]
+mod harness;
+
+use harness::server::Server;
+
 /// A folder with films in `media`, one of them no film.
 fn folder() -> TempDir {
     let folder = TempDir::new().expect("a writable place for temporary files");
@@ -104,6 +109,68 @@ fn the_server_writes_what_the_command_finds_and_the_other_way_round() {
     let _ = server.wait();
     let (code, lines, _) = index(folder.path(), &["media/a.mp4", "media/more/b.mp4"]);
     assert_eq!((code, lines), (Some(0), vec!["fresh media/a.mp4".into(), "fresh media/more/b.mp4".into()]));
+}
+
+/// The body of the answer that the server at `address` gives.
+fn get(address: &str, path: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let head = answer.windows(4).position(|word| word == b"\r\n\r\n").expect("there is a head") + 4;
+    assert!(answer.starts_with(b"HTTP/1.1 200 "), "{path}: {}", String::from_utf8_lossy(&answer[..head]));
+    answer.split_off(head)
+}
+
+/// The first line of a playlist that is no tag and ends with `ending`.
+fn listed<'a>(playlist: &'a str, ending: &str) -> &'a str {
+    let mut lines = playlist.lines().filter(|line| !line.starts_with('#'));
+    lines.find(|line| line.ends_with(ending)).expect("it lists one")
+}
+
+/// All segments of picture that the server at `address` has of `a.mp4`, one behind the other.
+fn picture(address: &str) -> Vec<u8> {
+    let text = |path: &str| String::from_utf8(get(address, path)).expect("text");
+    let main = text("/vod/a.mp4/master.m3u8");
+    let (folder, _) = listed(&main, "v1/playlist.m3u8").rsplit_once('/').expect("a folder");
+    let playlist = text(&format!("/vod/a.mp4/{folder}/playlist.m3u8"));
+    let segments = playlist.lines().filter(|line| !line.starts_with('#'));
+    segments.flat_map(|segment| get(address, &format!("/vod/a.mp4/{folder}/{segment}"))).collect()
+}
+
+#[test]
+fn beside_a_file_that_was_laid_out_anew_the_index_is_made_anew() {
+    let folder = folder();
+    fs::write(folder.path().join("beside.toml"), "[origin]\nindex = \"beside\"").expect("writable");
+    let args = ["media/a.mp4", "--config", "beside.toml"];
+    let beside = folder.path().join("media/.a.mp4.rcx");
+    let serve = || {
+        let media = folder.path().join("media");
+        let config = folder.path().join("beside.toml");
+        Server::start_with(&media, &["--config", &config.to_string_lossy()])
+    };
+    assert_eq!(index(folder.path(), &args).1, ["written media/a.mp4"]);
+    let old = fs::read(&beside).expect("it was written");
+    let before = picture(serve().address());
+
+    let optimized = rillcast(folder.path(), &["optimize", "media/a.mp4"]).output().expect("it starts");
+    assert!(optimized.status.success(), "{optimized:?}");
+    // The server finds the old index, makes no use of it, and puts a new one in its place.
+    fs::write(&beside, &old).expect("writable");
+    let server = serve();
+    assert!(picture(server.address()) == before, "the same samples");
+    while fs::read(&beside).expect("it is replaced in one go") == old {
+        std::thread::yield_now();
+    }
+    assert!(server.log().contains("a stored index is not used: it is made anew"), "{}", server.log());
+    drop(server);
+    assert_eq!(index(folder.path(), &args).1, ["fresh media/a.mp4"]);
+
+    // And so does the command.
+    fs::write(&beside, &old).expect("writable");
+    assert_eq!(index(folder.path(), &args).1, ["written media/a.mp4"]);
+    assert!(picture(serve().address()) == before);
 }
 
 /// Indexes below `folder`.

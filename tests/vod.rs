@@ -7,6 +7,7 @@
 //! - [`changes`]: files that are replaced, or written in place, also in the middle of a transfer.
 //! - [`log`]: what the operator is told, and how often.
 //! - [`exhaustion`]: a server that has no file left to open.
+//! - [`surroundings`]: file systems and limits that refuse something.
 //! - [`service`]: many at once, and being told to stop.
 //! - [`client`], [`films`]: a client that writes every byte itself, and the media it asks for.
 #![expect(clippy::panic, reason = "a test fails by it")]
@@ -32,3 +33,5 @@ mod log;
 mod not_found;
 #[path = "vod/service.rs"]
 mod service;
+#[path = "vod/surroundings.rs"]
+mod surroundings;

@@ -34,8 +34,15 @@ impl Server {
     pub(crate) fn start_with_few_files(open_files: u32, media: &Path, args: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         let limit = format!("ulimit -n {open_files} && exec \"$0\" \"$@\"");
-        shell.args(["-c", &limit, env!("CARGO_BIN_EXE_rillcast")]);
-        Self::start_command(shell, media, args)
+        shell.args(["-c", &limit]);
+        Self::start_through(shell, media, args)
+    }
+
+    /// [`Server::start_with`] by way of `program`, which is given the command line of the server as its last arguments
+    /// and becomes it.
+    pub(crate) fn start_through(mut program: Command, media: &Path, args: &[&str]) -> Self {
+        program.arg(env!("CARGO_BIN_EXE_rillcast"));
+        Self::start_command(program, media, args)
     }
 
     fn start_command(mut command: Command, media: &Path, args: &[&str]) -> Self {
