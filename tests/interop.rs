@@ -48,6 +48,9 @@ const DECODED: [&str; 7] = [
 /// What browsers play in the usual run: B-frames at 29.97 Hz, sound that starts late, two languages.
 const PLAYED: [&str; 3] = ["flower.mp4", "sample_offset_audio.mp4", "tos_multi_audio_subs.mp4"];
 
+/// What is laid out anew before browsers play it: neither is segment-contiguous as it comes.
+const OPTIMIZED: [&str; 2] = ["flower.mp4", "sample_offset_audio.mp4"];
+
 /// The playable files of the corpus that `choice` takes, and a server for them.
 fn stage(programs: &[&str], choice: impl Fn(&Entry) -> bool) -> Option<(Vec<Entry>, Server)> {
     if !tools::present(programs) {
@@ -153,6 +156,40 @@ fn browsers_play_files_from_start_to_end() {
     play(|entry| PLAYED.contains(&entry.name.as_str()));
 }
 
+/// Of files that were laid out anew: the samples of the original come back, and browsers play them.
+#[test]
+fn browsers_play_files_after_rillcast_optimize() {
+    if !(tools::present(&["ffmpeg"]) && browsers::present()) {
+        return;
+    }
+    let Some(mut files) = corpus::files() else { return };
+    files.retain(|entry| OPTIMIZED.contains(&entry.name.as_str()));
+    assert_eq!(files.len(), OPTIMIZED.len());
+    let dir = tempfile::tempdir().expect("a writable place for temporary files");
+    for file in &files {
+        std::fs::copy(&file.path, dir.path().join(&file.name)).expect("writable");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_rillcast"))
+        .arg("optimize")
+        .args(files.iter().map(|file| dir.path().join(&file.name)))
+        .output();
+    let output = output.expect("the binary was built for this test");
+    assert!(output.status.success(), "{output:?}");
+    let server = Server::start(dir.path());
+    let mut rows = Vec::new();
+    for file in &files {
+        let now = corpus::inspect(dir.path().join(&file.name));
+        let contiguous = [&file.facts, &now.facts].map(|facts| facts["segments"]["contiguous"] == true);
+        assert_eq!(contiguous, [false, true], "{}", file.name);
+        assert_eq!(now.facts["revision"], file.facts["revision"], "{}", file.name);
+        // `file` is the original still.
+        rows.extend(samples::compare(file, &server));
+    }
+    let table = samples::table(&rows);
+    assert!(rows.iter().all(|row| row.faults.is_empty()), "see the last column:\n{table}");
+    play_all(&files, &server);
+}
+
 #[test]
 #[ignore = "minutes: `make test-full`"]
 fn browsers_play_the_whole_corpus_from_start_to_end() {
@@ -166,9 +203,15 @@ fn play(choice: impl Fn(&Entry) -> bool) {
     let Some((files, server)) = stage(&[], |entry| choice(entry) && browsers::playable(entry)) else {
         return;
     };
+    play_all(&files, &server);
+}
+
+/// Plays each file with each player of the web.
+#[track_caller]
+fn play_all(files: &[Entry], server: &Server) {
     let _turn = tools::turn("browser");
     let mut faults = Vec::new();
-    for file in &files {
+    for file in files {
         let expected = browsers::Expected::of(file);
         for player in browsers::PLAYERS {
             let found = browsers::play(player, &server.master(&file.name), &expected);
