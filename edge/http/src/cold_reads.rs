@@ -263,3 +263,6 @@ impl AsRef<[u8]> for Held {
         &self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

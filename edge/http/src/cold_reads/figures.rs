@@ -70,6 +70,12 @@ impl ColdFigures {
         ]
     }
 
+    /// Reads that gave nothing, for this reason.
+    #[cfg(test)]
+    pub(super) fn failures(&self, reason: &str) -> u64 {
+        self.failures.with_label_values(&[reason]).get()
+    }
+
     pub(super) fn done(&self, done: &Done) {
         let way = match done.how {
             How::Direct => "direct",

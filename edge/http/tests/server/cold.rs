@@ -76,6 +76,16 @@ impl InTurn {
         faults.reverse();
         Some(Arc::new(Self(Mutex::new(faults))))
     }
+
+    /// A list that can be looked at, of faults that hold the first attempts until they are let go.
+    pub(crate) fn holding(gates: Vec<oneshot::Receiver<()>>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(gates.into_iter().map(Fault::Hold).collect())))
+    }
+
+    /// Faults that are still to be made.
+    pub(crate) fn left(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
 }
 
 impl Faults for InTurn {
@@ -155,6 +165,19 @@ fn an_error_of_the_disk_ends_one_answer_and_is_not_remembered() {
     }
 }
 
+#[test]
+fn short_reads_of_the_disk_are_put_together() {
+    let bytes = media(LEN);
+    for short in [1, 777, 4096, 100_000] {
+        let Some(cold) = Cold::file(&bytes) else { return };
+        let faults = (0..6).map(|_| Fault::Short(short)).collect();
+        let rig = cold.rig(|config| config.cold_reads.faults = InTurn::faults(faults));
+        assert!(Client::connect(rig.address()).get("/file", &[]).body == bytes, "{short}");
+        assert!(reads(&rig, "direct") + reads(&rig, "buffered") > 0);
+        wait_until_all_is_home(&rig);
+    }
+}
+
 /// Changes the file while the first read of it waits: no byte that is not of the old content may come.
 fn check_change(change: impl Fn(&File), what: &str) {
     let bytes = media(LEN);
@@ -205,10 +228,11 @@ fn a_dead_disk_thread_costs_time_and_no_answer() {
 fn a_client_that_vanishes_leaves_no_buffer_behind() {
     let Some(cold) = Cold::file(&media(LEN)) else { return };
     let (release, gate) = oneshot::channel();
-    let rig = cold.rig(|config| config.cold_reads.faults = InTurn::faults(vec![Fault::Hold(gate)]));
+    let held = InTurn::holding(vec![gate]);
+    let rig = cold.rig(|config| config.cold_reads.faults = Some(Arc::clone(&held) as _));
     let mut client = Client::connect(rig.address());
     client.send(request("GET", "/file", &[]));
-    wait_until("the read to begin", || rig.server.disk_buffers_in_use() == 1);
+    wait_until("the read to begin", || held.left() == 0);
     drop(client);
     wait_until("the connection to end", || rig.server.connections() == 0);
     assert_eq!(rig.server.disk_buffers_in_use(), 1, "the disk still has it");

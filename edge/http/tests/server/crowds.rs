@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
+    sync::Arc,
 };
 
 use prometheus::proto::MetricType;
 use rillcast_http::{Listener, ServerConfig, TlsFiles};
-use rillcast_sys::disk::fault::Fault;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::oneshot;
 
@@ -173,9 +173,10 @@ fn clients_that_vanish_while_the_disk_works_leave_every_level_as_it_was() {
         let Some(cold) = Cold::file(&media(5 << 20)) else { return };
         let (files, trusted) = renew(directory.path());
         let (releases, gates): (Vec<_>, Vec<_>) = (0..4).map(|_| oneshot::channel()).unzip();
+        let held = InTurn::holding(gates);
         let rig = cold.rig(|config| {
             way.set(config, files);
-            config.cold_reads.faults = InTurn::faults(gates.into_iter().map(Fault::Hold).collect());
+            config.cold_reads.faults = Some(Arc::clone(&held) as _);
         });
         let before = levels(&rig);
         let mut clients: Vec<_> = releases.iter().map(|_| way.connect(&rig, &trusted)).collect();
@@ -183,7 +184,7 @@ fn clients_that_vanish_while_the_disk_works_leave_every_level_as_it_was() {
             // Each from a place of its own, so that each is a first touch.
             client.ask_for("/file", &[&format!("Range: bytes={}-", number << 20)]);
         }
-        wait_until("all to wait for the disk", || rig.server.disk_buffers_in_use() == clients.len());
+        wait_until("all to wait for the disk", || held.left() == 0);
         drop(clients);
         wait_until("the connections to end", || rig.server.connections() == 0);
         assert_eq!(rig.server.disk_buffers_in_use(), releases.len(), "{way:?}: the disk still has them");
