@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
+    net::TcpStream,
     sync::Arc,
 };
 
@@ -15,6 +16,7 @@ use crate::{
     client::{Client, request},
     cold::{Cold, InTurn},
     harness::{Rig, media, wait_until, write_file},
+    http2::frame,
     tls::{connect, renew},
 };
 
@@ -81,15 +83,41 @@ impl<S: Read + Write> Viewer for Client<S> {
     }
 }
 
+/// A client that says what HTTP/2 wants to hear, for one request with at most a range, and understands nothing.
+struct Http2(TcpStream);
+
+impl Viewer for Http2 {
+    fn ask_for(&mut self, target: &str, lines: &[&str]) {
+        // RFC 7541: static entries, then literals with the names of others.
+        let mut head = vec![0x82, 0x86, 0x04, u8::try_from(target.len()).unwrap()];
+        head.extend(target.bytes());
+        head.extend([0x01, 1, b'a']);
+        for range in lines.iter().map(|line| line.strip_prefix("Range: ").unwrap()) {
+            head.extend([0x0f, 50 - 15, u8::try_from(range.len()).unwrap()]);
+            head.extend(range.bytes());
+        }
+        let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        said.extend(frame(4, 0, 0, &[]));
+        said.extend(frame(1, 5, 1, &head));
+        self.0.write_all(&said).unwrap();
+    }
+
+    fn read_head(&mut self) {
+        // Past the settings and their acknowledgement lies the answer.
+        self.0.read_exact(&mut [0; 200]).unwrap();
+    }
+}
+
 /// The ways to be a client.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     ZeroCopy,
     Pooled,
     Tls,
+    Http2,
 }
 
-const WAYS: [Way; 3] = [Way::ZeroCopy, Way::Pooled, Way::Tls];
+const WAYS: [Way; 4] = [Way::ZeroCopy, Way::Pooled, Way::Tls, Way::Http2];
 
 impl Way {
     fn set(self, config: &mut ServerConfig, files: TlsFiles) {
@@ -103,6 +131,7 @@ impl Way {
         match self {
             Self::Tls => Box::new(connect(rig.address(), trusted).unwrap()),
             Self::ZeroCopy | Self::Pooled => Box::new(Client::connect(rig.address())),
+            Self::Http2 => Box::new(Http2(TcpStream::connect(rig.address()).unwrap())),
         }
     }
 }
