@@ -99,6 +99,20 @@ impl ColumnBuilder {
         }
     }
 
+    /// Appends `rows`.
+    ///
+    /// Cost: as [`extend`](Self::extend), less where they are just the next block.
+    pub(crate) fn extend_rows(&mut self, rows: &[u64]) {
+        if self.packed && rows.len() == BLOCK && self.len.is_multiple_of(BLOCK) {
+            self.have_room();
+            let head = Head::pack(rows, &mut self.data);
+            self.heads.extend_from_slice(&head.bytes());
+            self.len += BLOCK;
+        } else {
+            self.extend(rows.iter().copied());
+        }
+    }
+
     /// Appends all of `values`, numbers of 32 bits.
     ///
     /// Cost: as [`extend`](Self::extend), and half of it where whole blocks are.

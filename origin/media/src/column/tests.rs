@@ -21,6 +21,8 @@ enum Append {
     One(u64),
     Run(u64, usize),
     Many(Vec<u64>),
+    Rows(Vec<u64>),
+    Words(Vec<u32>),
 }
 
 fn any_value() -> impl Strategy<Value = u64> {
@@ -33,12 +35,21 @@ fn any_append() -> impl Strategy<Value = Append> {
         (any_value(), 0..200usize).prop_map(|(value, count)| Append::Run(value, count)),
         proptest::collection::vec(any_value(), 0..200).prop_map(Append::Many),
         (any_value(), 0..200usize).prop_map(|(value, count)| Append::Many(vec![value; count])),
+        proptest::collection::vec(any_value(), 0..3 * BLOCK).prop_map(Append::Rows),
+        proptest::collection::vec(any_value(), BLOCK..=BLOCK).prop_map(Append::Rows),
+        proptest::collection::vec(
+            (0..5u32).prop_flat_map(|bytes| 0..=u32::MAX.checked_shr(8 * bytes).unwrap_or(0)),
+            0..5 * BLOCK
+        )
+        .prop_map(Append::Words),
     ]
 }
 
 /// The column so appended, and its rows.
 fn appended(appends: &[Append]) -> (Column, Vec<u64>) {
     let (mut column, mut rows) = (ColumnBuilder::new(), Vec::new());
+    // Too many, too few or none at all: what is expected is not what comes of it.
+    column.expect(appends.len() * 70 % 300);
     for append in appends {
         match append {
             Append::One(value) => {
@@ -52,6 +63,14 @@ fn appended(appends: &[Append]) -> (Column, Vec<u64>) {
             Append::Many(values) => {
                 column.extend(values.iter().copied());
                 rows.extend(values);
+            }
+            Append::Rows(values) => {
+                column.extend_rows(values);
+                rows.extend(values);
+            }
+            Append::Words(values) => {
+                column.extend_words(values.iter().copied());
+                rows.extend(values.iter().map(|value| u64::from(*value)));
             }
         }
         assert_eq!(column.len(), rows.len());

@@ -12,6 +12,8 @@ pub struct Walk<'a> {
     /// The next row, and one past the last row that `values` has.
     at: usize,
     until: usize,
+    /// Whether all of `values` are known to be equal.
+    same: bool,
     /// The block in which `until - 1` lies; for a column of equal values that value.
     values: [u64; BLOCK],
 }
@@ -19,7 +21,7 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn new(column: &'a Column, start: usize) -> Self {
         let at = start.min(column.len);
-        let mut walk = Self { column, at, until: at, values: [column.constant; BLOCK] };
+        let mut walk = Self { column, at, until: at, same: true, values: [column.constant; BLOCK] };
         if column.heads.is_empty() {
             walk.until = column.len;
         }
@@ -28,13 +30,18 @@ impl<'a> Walk<'a> {
 
     /// The rows up to the next block's start, at most `most`, as a slice; empty only at the end or for `most` zero.
     pub(crate) fn next_rows(&mut self, most: usize) -> &[u64] {
+        self.next_alike(most).0
+    }
+
+    /// The same, and whether those rows are known to be equal.
+    pub(crate) fn next_alike(&mut self, most: usize) -> (&[u64], bool) {
         if self.at >= self.until && !self.unpack_next() {
-            return &[];
+            return (&[], true);
         }
         let start = self.at % BLOCK;
         let count = most.min(self.until - self.at).min(BLOCK - start);
         self.at += count;
-        self.values.get(start..start + count).unwrap_or_default()
+        (self.values.get(start..start + count).unwrap_or_default(), self.same)
     }
 
     /// Unpacks the block of the next row; false at the end.
@@ -45,7 +52,9 @@ impl<'a> Walk<'a> {
             return false;
         }
         let block = self.at / BLOCK;
-        self.column.head(block).unpack(&self.column.data, &mut self.values);
+        let head = self.column.head(block);
+        head.unpack(&self.column.data, &mut self.values);
+        self.same = head.width == 0;
         self.until = block * BLOCK + self.column.rows_of(block);
         true
     }

@@ -221,14 +221,22 @@ impl SampleTable {
     /// Cost: O(log chunks + samples of its chunk before it).
     pub fn row(&self, index: usize) -> Option<SampleRow> {
         let (chunk, before) = self.chunk_of(index);
+        let offset = self.chunk_offsets.get(chunk)?.saturating_add(before);
+        Some(SampleRow { offset, size: self.size(index)?, ..self.timed(index)? })
+    }
+
+    /// The row of sample `index` but for what is told of its bytes: offset and size are 0.
+    ///
+    /// Cost: at most 64 steps.
+    pub(crate) fn timed(&self, index: usize) -> Option<SampleRow> {
         Some(SampleRow {
             index,
             dts: self.dts(index),
             duration: u32::try_from(self.durations.get(index)?).ok()?,
             composition_offset: self.composition_offset(index)?,
             sync: self.is_sync(index),
-            offset: self.chunk_offsets.get(chunk)?.saturating_add(before),
-            size: self.size(index)?,
+            offset: 0,
+            size: 0,
         })
     }
 

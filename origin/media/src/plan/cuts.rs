@@ -82,8 +82,8 @@ pub(super) fn sync_sample_at(clip: &Clip, index: usize, at: Instant) -> Option<u
 pub(super) fn first_presented_from(clip: &Clip, index: usize, at: Instant) -> usize {
     let Some((track, part)) = clip.track(index) else { return 0 };
     let before = |position: usize| {
-        let sample = clip.sample(index, position);
-        sample.is_some_and(|sample| Instant::new(sample.pts(), track.timescale) < at)
+        let pts = clip.pts(index, position);
+        pts.is_some_and(|pts| Instant::new(pts, track.timescale) < at)
     };
     let source = part.of_source();
     let made = first_not(0..source.start, before);

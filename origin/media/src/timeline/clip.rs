@@ -81,6 +81,22 @@ impl Clip {
         Some(part.sample(self.source, &row, &part.unmoved()))
     }
 
+    /// Presentation time of the sample of track `index` at `position`: that of [`sample`](Self::sample), without a
+    /// look at where its bytes are.
+    ///
+    /// Cost: at most 64 steps.
+    pub(crate) fn pts(&self, index: usize, position: usize) -> Option<i64> {
+        let (track, part) = self.track(index)?;
+        if position >= part.len() {
+            return None;
+        }
+        if !part.of_source().contains(&position) {
+            return Some(part.made(position).pts());
+        }
+        let row = track.samples.timed(part.number_of(position))?;
+        Some(part.sample(self.source, &row, &part.unmoved()).pts())
+    }
+
     /// Bytes of the sample of track `index` at `position`, and whether decoding can start at it.
     ///
     /// Cost: O(log sync samples).

@@ -15,9 +15,6 @@ use crate::movie::RawTables;
 /// Entries of one table, and sum of the samples of its runs: named limit.
 const MAX_ENTRIES: u64 = crate::movie::MAX_SAMPLES;
 
-/// Runs of samples that are looked at together.
-const RUNS_AT_ONCE: usize = 64;
-
 /// A sample table being read.
 #[derive(Debug)]
 pub(super) struct TableRead {
@@ -153,25 +150,12 @@ impl TableRead {
         let tables = &mut track.tables;
         match &self.fourcc.0 {
             b"stts" => {
-                for [count, duration] in pairs(bytes) {
-                    tables.durations.push(count, duration.into());
-                }
+                pairs(bytes).for_each(|[count, duration]| tables.durations.push(count, duration.into()));
             }
             b"ctts" => {
                 // QuickTime writes negative offsets into version 0 as well: all are read as signed,
                 // and to flip the sign is to add the bias.
-                let biased = |offset: u32| offset ^ (1 << 31);
-                for some in bytes.chunks(RUNS_AT_ONCE * 8) {
-                    // Nearly all runs are of one sample.
-                    if pairs(some).all(|[count, _]| count == 1) {
-                        tables.compositions.extend_words(pairs(some).map(|[_, offset]| biased(offset)));
-                    } else {
-                        let one = |[count, offset]: [u32; 2]| {
-                            tables.compositions.push(count, biased(offset).into());
-                        };
-                        pairs(some).for_each(one);
-                    }
-                }
+                tables.compositions.extend(pairs(bytes).map(|[count, offset]| [count, offset ^ (1 << 31)]));
             }
             b"stsz" => tables.sizes.extend_words(words(bytes)),
             b"stz2" => self.read_packed_sizes(bytes, tables),

@@ -31,30 +31,13 @@ impl Chunks {
         sizes: &Column,
         source_len: u64,
     ) -> Result<Self, TableError> {
-        let (chunks, samples) = (offsets.len() as u64, sizes.len() as u64);
-        let mut check = ExtentCheck::new(sizes, source_len);
-        let mut wrong = None;
-        let mut offsets = offsets.iter_from(0);
-        let mut firsts = ColumnBuilder::new();
-        firsts.expect(offsets.len());
-        let mut runs = RunWalk::new(first_chunks, samples_per_chunk, chunks);
-        let mut next = 0u64;
-        let (mut counts, mut first_samples) = ([0; BLOCK], [0; BLOCK]);
-        loop {
-            // As many at once as a block has: so there is little to keep in mind for each.
-            let counts = runs.next_chunks(&mut counts)?;
-            if counts.is_empty() {
-                break;
-            }
-            if wrong.is_none() {
-                wrong = check.chunks(offsets.next_rows(counts.len()), next, counts).err();
-            }
-            for (first, count) in first_samples.iter_mut().zip(counts) {
-                *first = next;
-                next = next.saturating_add(*count);
-            }
-            firsts.extend(first_samples.iter().take(counts.len()).copied());
-        }
+        let samples = sizes.len() as u64;
+        let mut gathered = Gathered::new(offsets, sizes, source_len);
+        each_run((first_chunks, samples_per_chunk), offsets.len() as u64, |chunks, samples| {
+            gathered.push_run(chunks, samples);
+        })?;
+        gathered.flush();
+        let Gathered { firsts, next, check, wrong, .. } = gathered;
         if next != samples {
             return Err(TableError::Count { table: "stsc", count: next, samples });
         }
@@ -63,55 +46,105 @@ impl Chunks {
     }
 }
 
-/// The runs of `stsc`, walked chunk by chunk.
-struct RunWalk<'a> {
-    first_chunks: Walk<'a>,
-    samples_per_chunk: Walk<'a>,
+/// Tells `each` every run of `stsc`: how many of `chunks` chunks it is of, and the samples of each.
+fn each_run(
+    (first_chunks, samples_per_chunk): (&Column, &Column),
     chunks: u64,
-    /// Number of the next run.
-    run: u64,
-    /// First chunk of the next run, from one.
-    first: u64,
-    /// Chunks left of the run before, and the samples of each.
-    left: u64,
-    per_chunk: u64,
+    mut each: impl FnMut(u64, u64),
+) -> Result<(), TableError> {
+    let (mut firsts, mut samples) = (first_chunks.iter_from(0), samples_per_chunk.iter_from(0));
+    let past = chunks.saturating_add(1);
+    // The run that ends where the next one begins, and its number.
+    let (mut run, mut begin, mut of_each) = (0u64, firsts.next(), samples.next());
+    if begin.is_some_and(|begin| begin != 1) {
+        return Err(wrong_run(run, (begin.unwrap_or(0), firsts.next().unwrap_or(past)), chunks));
+    }
+    loop {
+        let (firsts, samples) = (firsts.next_rows(BLOCK), samples.next_rows(BLOCK));
+        if firsts.is_empty() {
+            break;
+        }
+        let (Some(mut first), Some(mut per_chunk)) = (begin, of_each) else { break };
+        for (next, of_next) in firsts.iter().zip(samples) {
+            if *next <= first || *next > past || per_chunk == 0 {
+                return Err(wrong_run(run, (first, *next), chunks));
+            }
+            each(next.wrapping_sub(first), per_chunk);
+            run = run.wrapping_add(1);
+            (first, per_chunk) = (*next, *of_next);
+        }
+        (begin, of_each) = (Some(first), Some(per_chunk));
+    }
+    let Some((first, per_chunk)) = begin.zip(of_each) else { return Ok(()) };
+    if past <= first || per_chunk == 0 {
+        return Err(wrong_run(run, (first, past), chunks));
+    }
+    each(past.wrapping_sub(first), per_chunk);
+    Ok(())
 }
 
-impl<'a> RunWalk<'a> {
-    fn new(first_chunks: &'a Column, samples_per_chunk: &'a Column, chunks: u64) -> Self {
-        let mut first_chunks = first_chunks.iter_from(0);
-        let samples_per_chunk = samples_per_chunk.iter_from(0);
-        let first = first_chunks.next().unwrap_or(1);
-        Self { first_chunks, samples_per_chunk, chunks, run: 0, first, left: 0, per_chunk: 0 }
+/// Chunks as their runs come, looked at as many at once as a block has: so there is little to keep in mind for each.
+struct Gathered<'a> {
+    /// Samples of each of those that were not looked at yet.
+    counts: [u64; BLOCK],
+    filled: usize,
+    offsets: Walk<'a>,
+    firsts: ColumnBuilder,
+    /// Number of the next sample.
+    next: u64,
+    check: ExtentCheck<'a>,
+    wrong: Option<TableError>,
+}
+
+impl<'a> Gathered<'a> {
+    fn new(offsets: &'a Column, sizes: &'a Column, source_len: u64) -> Self {
+        let mut firsts = ColumnBuilder::new();
+        firsts.expect(offsets.len());
+        let (offsets, check) = (offsets.iter_from(0), ExtentCheck::new(sizes, source_len));
+        Self { counts: [0; BLOCK], filled: 0, offsets, firsts, next: 0, check, wrong: None }
     }
 
-    /// The samples of each of the next chunks, as many as `counts` has room for; none at the end.
-    fn next_chunks<'b>(&mut self, counts: &'b mut [u64; BLOCK]) -> Result<&'b [u64], TableError> {
-        let mut filled = 0;
-        while filled < counts.len() {
-            if self.left == 0 && !self.next_run()? {
-                break;
-            }
-            let now = number(self.left).min(counts.len() - filled);
-            counts.iter_mut().skip(filled).take(now).for_each(|count| *count = self.per_chunk);
-            filled += now;
-            self.left -= now as u64;
-        }
-        Ok(counts.get(..filled).unwrap_or_default())
-    }
-
-    /// Goes on with the next run; false when there is none.
+    /// Appends `chunks` chunks of `samples` samples.
     #[inline]
-    fn next_run(&mut self) -> Result<bool, TableError> {
-        let Some(per_chunk) = self.samples_per_chunk.next() else { return Ok(false) };
-        let first = self.first;
-        let end = self.first_chunks.next().unwrap_or(self.chunks + 1);
-        if (self.run == 0 && first != 1) || end <= first || end > self.chunks + 1 || per_chunk == 0 {
-            return Err(wrong_run(self.run, (first, end), self.chunks));
+    fn push_run(&mut self, chunks: u64, samples: u64) {
+        let mut left = number(chunks);
+        // Where sound lies between pictures, nearly every run is of one chunk.
+        if left == 1
+            && let Some(count) = self.counts.get_mut(self.filled)
+        {
+            *count = samples;
+            (self.filled, left) = (self.filled + 1, 0);
+            if self.filled == BLOCK {
+                self.flush();
+            }
         }
-        (self.run, self.first) = (self.run + 1, end);
-        (self.left, self.per_chunk) = (end - first, per_chunk);
-        Ok(true)
+        while left > 0 {
+            let now = left.min(BLOCK - self.filled);
+            let end = self.filled + now;
+            self.counts.get_mut(self.filled..end).unwrap_or_default().fill(samples);
+            (self.filled, left) = (end, left - now);
+            if self.filled == BLOCK {
+                self.flush();
+            }
+        }
+    }
+
+    /// Looks at those there are.
+    fn flush(&mut self) {
+        let counts = self.counts.get(..self.filled).unwrap_or_default();
+        let offsets = self.offsets.next_rows(counts.len());
+        if self.wrong.is_none() {
+            self.wrong = self.check.chunks(offsets, self.next, counts).err();
+        }
+        let (mut firsts, mut next) = ([0; BLOCK], self.next);
+        for (first, count) in firsts.iter_mut().zip(counts) {
+            *first = next;
+            // Both were read as numbers of 32 bits: their product is far from the end of 64.
+            next = next.wrapping_add(*count);
+        }
+        self.next = next;
+        self.firsts.extend_rows(firsts.get(..self.filled).unwrap_or_default());
+        self.filled = 0;
     }
 }
 
@@ -156,14 +189,14 @@ impl<'a> ExtentCheck<'a> {
     fn chunks(&mut self, offsets: &[u64], first: u64, counts: &[u64]) -> Result<(), TableError> {
         let lengths = self.next_lengths(counts);
         let (mut last_end, mut in_order) = (self.last_end, true);
-        let (mut total, mut furthest) = (self.total, 0);
-        for (offset, len) in offsets.iter().zip(lengths.each) {
-            let end = offset.saturating_add(len);
+        let mut furthest = 0;
+        for (offset, len) in offsets.iter().zip(&lengths.each) {
+            let end = offset.saturating_add(*len);
             in_order &= *offset >= last_end;
             last_end = end;
             furthest = furthest.max(end);
-            total = total.saturating_add(len);
         }
+        let total = lengths.each.iter().fold(self.total, |total, len| total.saturating_add(*len));
         if lengths.has_empty || furthest > self.source_len || total > self.source_len {
             return Err(self.wrong(offsets, first, counts));
         }
@@ -190,12 +223,19 @@ impl<'a> ExtentCheck<'a> {
             filled += rows.len();
         }
         // Those past the last size have no bytes.
-        let mut sizes = few.get(..number(samples)).unwrap_or_default();
-        lengths.has_empty = sizes.contains(&0);
+        lengths.has_empty = few.get(..number(samples)).unwrap_or_default().contains(&0);
+        if samples == counts.len() as u64 {
+            lengths.each.iter_mut().zip(&few).for_each(|(len, size)| *len = *size);
+            return lengths;
+        }
+        let mut sizes = few.iter();
         for (len, count) in lengths.each.iter_mut().zip(counts) {
-            let (of_chunk, rest) = sizes.split_at(number(*count));
-            *len = of_chunk.iter().fold(0, |len: u64, size| len.saturating_add(*size));
-            sizes = rest;
+            let mut sum = 0u64;
+            for _ in 0..*count {
+                // They are so few numbers of 32 bits.
+                sum = sum.wrapping_add(*sizes.next().unwrap_or(&0));
+            }
+            *len = sum;
         }
         lengths
     }

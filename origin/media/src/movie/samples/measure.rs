@@ -70,7 +70,7 @@ impl<'a> Measurer<'a> {
             let most = end - self.index;
             let sizes = self.sizes.next_rows(most);
             bytes = sizes.iter().fold(bytes, |bytes, size| bytes.wrapping_add(*size));
-            times.take(self.durations.next_rows(most), self.composition.next_rows(most));
+            times.take(self.durations.next_alike(most), self.composition.next_alike(most));
             self.index += sizes.len().max(1);
         }
         self.dts = times.dts;
@@ -112,7 +112,35 @@ impl Times {
         presented_end: i64::MIN,
     };
 
-    fn take(&mut self, durations: &[u64], compositions: &[u64]) {
+    /// Takes the next samples: their durations and composition offsets, and whether each are all equal.
+    fn take(&mut self, (durations, same): (&[u64], bool), (compositions, alike): (&[u64], bool)) {
+        match (durations, compositions) {
+            // No table that was checked has longer ones; of those, presentation times would not rise.
+            ([duration, ..], [composition, ..]) if same && alike && *duration <= u64::from(u32::MAX) => {
+                self.take_equal(*duration, *composition, durations.len());
+            }
+            _ => self.take_each(durations, compositions),
+        }
+    }
+
+    /// What [`take_each`](Self::take_each) makes of `count` samples that are alike.
+    fn take_equal(&mut self, duration: u64, composition: u64, count: usize) {
+        let (ticks, composition) = (duration.cast_signed(), composition.cast_signed());
+        let pts = self.dts.wrapping_add(composition);
+        let between = ticks.wrapping_mul(i64::try_from(count).unwrap_or(i64::MAX) - 1);
+        self.first_pts = self.first_pts.min(pts);
+        let last = pts.wrapping_add(between);
+        if last >= self.last_pts {
+            (self.last_pts, self.presented_end) = (last, last.wrapping_add(ticks));
+        }
+        self.dts = self.dts.wrapping_add(between).wrapping_add(ticks);
+        self.shortest = self.shortest.min(duration);
+        self.longest = self.longest.max(duration);
+        self.compositions.0 = self.compositions.0.min(composition);
+        self.compositions.1 = self.compositions.1.max(composition);
+    }
+
+    fn take_each(&mut self, durations: &[u64], compositions: &[u64]) {
         for (duration, composition) in durations.iter().zip(compositions) {
             let (ticks, composition) = (duration.cast_signed(), composition.cast_signed());
             let pts = self.dts.wrapping_add(composition);

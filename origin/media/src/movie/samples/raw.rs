@@ -122,12 +122,32 @@ impl Runs {
         }
     }
 
-    /// Appends `values`, one for each sample.
-    pub(crate) fn extend_words(&mut self, values: impl ExactSizeIterator<Item = u32>) {
-        self.total = self.total.saturating_add(values.len() as u64);
-        if self.total <= self.most {
-            self.values.extend_words(values);
+    /// Appends `runs`, each a count of samples and their value, most of them short.
+    ///
+    /// Cost: a few instructions a run.
+    pub(crate) fn extend(&mut self, runs: impl Iterator<Item = [u32; 2]>) {
+        // Short runs are put beside each other, so that whole blocks are packed.
+        let mut beside = [0; SHORT_RUN + BESIDE];
+        let mut filled = 0;
+        for [count, value] in runs {
+            let count_here = count as usize;
+            let total = self.total.saturating_add(count.into());
+            if count_here <= SHORT_RUN && total <= self.most {
+                self.total = total;
+                beside.iter_mut().skip(filled).take(count_here).for_each(|place| *place = value);
+                filled += count_here;
+                if filled >= BESIDE {
+                    self.values.extend_words(beside.iter().take(BESIDE).copied());
+                    beside.copy_within(BESIDE.., 0);
+                    filled -= BESIDE;
+                }
+            } else {
+                self.values.extend_words(beside.iter().take(filled).copied());
+                filled = 0;
+                self.push(count, value.into());
+            }
         }
+        self.values.extend_words(beside.iter().take(filled).copied());
     }
 
     /// The column of `samples` samples. A table that says too little is an error unless what is
@@ -145,6 +165,11 @@ impl Runs {
         Ok(self.values.finish())
     }
 }
+
+/// Samples of a run that is short.
+const SHORT_RUN: usize = 8;
+/// Samples of short runs that are packed together.
+const BESIDE: usize = 4 * MARK;
 
 /// What zero composition offset is in the biased column.
 pub(crate) const COMPOSITION_BIAS: u64 = 1 << 31;
