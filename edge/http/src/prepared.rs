@@ -18,6 +18,7 @@ use crate::{
     cors::Cors,
     entity::{Encoding, Entity},
     entity_tag::EntityTag,
+    request_id::X_REQUEST_ID,
 };
 
 /// Headers that describe the message or the connection: never taken from a handler.
@@ -129,6 +130,8 @@ impl Prepared {
         self.variant(coding).head.get_or_init(|| {
             let mut headers = self.write_head(coding, cors);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.len(coding)));
+            // Each answer puts its own here; a copy of the head has no room for one field more.
+            headers.insert(X_REQUEST_ID, HeaderValue::from_static(""));
             headers
         })
     }

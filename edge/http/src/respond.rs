@@ -25,6 +25,7 @@ use crate::{
     question::Question,
     range::{self, RangeAnswer},
     reply::{RawReply, Redirect, Reply},
+    request_id::X_REQUEST_ID,
 };
 
 /// Answers as one server does.
@@ -37,7 +38,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Turns `reply` into the response to `question`, with what CORS permits.
+    /// Turns `reply` into the response to `question`, with its id and what CORS permits.
     ///
     /// Must run inside a tokio runtime when entities may be compressed.
     pub async fn respond(&self, question: &Question, reply: Reply) -> Response<Body> {
@@ -50,6 +51,7 @@ impl Responder {
         if *question.method() == Method::HEAD {
             *response.body_mut() = Body::new();
         }
+        response.headers_mut().insert(X_REQUEST_ID, question.id().to_header_value());
         response
     }
 

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::Request;
 use hyper::{
     body::Incoming,
     rt::Executor,
@@ -213,10 +213,7 @@ impl<H: Handler> Connection<H> {
             peer,
             transport,
         });
-        let service = service_fn(move |request: Request<Incoming>| {
-            let service = Rc::clone(&service);
-            async move { Ok::<Response<Frames>, Infallible>(service.answer(request).await) }
-        });
+        let service = service_fn(move |request: Request<Incoming>| Rc::clone(&service).answer(request));
         let reason = if transport.is_http2() {
             let (batch, sender) = Batch::new(io);
             let connection = http2_settings(limits, watchdog).serve_connection(TokioIo::new(batch), service);

@@ -1,6 +1,6 @@
 //! The life of a request on one screen: name it, check it, ask the handler, respond, permit, send.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, rc::Rc, time::SystemTime};
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, rc::Rc, time::SystemTime};
 
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
@@ -20,7 +20,7 @@ use crate::{
     question::Question,
     reply::{RawReply, Reply},
     request::{self, ClientAddress, RequestBody, Transport},
-    request_id::{RequestId, X_REQUEST_ID},
+    request_id::RequestId,
     respond::method_not_allowed,
 };
 
@@ -51,7 +51,10 @@ impl From<Reply> for Decision {
 
 impl<H: Handler> Service<H> {
     /// Answers one request. Dropped when the client goes away.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Frames> {
+    pub(super) async fn answer(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Frames>, Infallible> {
         let shared = &self.core.shared;
         let (head, incoming) = request.into_parts();
         let id = RequestId::from_headers(&head.headers).unwrap_or_else(|| self.core.ids.make());
@@ -71,7 +74,6 @@ impl<H: Handler> Service<H> {
         if let Some(methods) = decision.preflight {
             shared.responder.cors.answer_preflight(methods, &mut head.headers);
         }
-        head.headers.insert(X_REQUEST_ID, question.id().to_header_value());
         // A drain may have begun while the connection was not looking.
         let is_draining = self.drain.has_begun();
         if (decision.is_last || is_chunked || is_draining) && !self.transport.is_http2() {
@@ -79,7 +81,7 @@ impl<H: Handler> Service<H> {
         }
         exchange.answered(head.status);
         let body = Frames::new(body, self.carrier.clone(), exchange);
-        Response::from_parts(head, body)
+        Ok(Response::from_parts(head, body))
     }
 
     /// Gives the entity its bytes from memory, where they are hot and the transport cannot send from a file. A
