@@ -30,8 +30,9 @@ use super::Map;
 /// Bytes of a window: two segments of usual bit rates; a multiple of any page.
 pub const WINDOW_BYTES: u64 = 8 << 20;
 
-/// Windows one file may have. Two whose numbers have the same rest take turns.
-pub const WINDOWS_PER_FILE: usize = 16;
+/// Windows one file may have: a gibibyte of it. Of two whose numbers have the same rest, the one that was not used
+/// since the other was last asked for makes room: where many take turns, mapping costs more than reading.
+pub const WINDOWS_PER_FILE: usize = 128;
 
 /// Windows of all files together: 8 GiB of addresses, of 128 TiB.
 pub const WINDOWS_MAX: usize = 1024;
@@ -47,7 +48,15 @@ pub struct Windows {
     is_refused: AtomicBool,
 }
 
-type Slot = Mutex<Option<Arc<Window>>>;
+type Slot = Mutex<Option<Kept>>;
+
+/// A window that is kept for who comes next.
+#[derive(Debug)]
+struct Kept {
+    window: Arc<Window>,
+    /// Whether it was asked for since another wanted its place.
+    is_used: bool,
+}
 
 /// A part of a file, mapped.
 #[derive(Debug)]
@@ -60,7 +69,7 @@ pub struct Window {
 
 impl Windows {
     /// The window that holds byte `offset` of `file`, which is always the same file and had `file_len` bytes when it
-    /// was opened. `None` where it cannot be mapped, or too many are.
+    /// was opened. `None` where it cannot be mapped, too many are, or another of its slot is in use.
     ///
     /// Cost: a lock nobody holds for long, or some microseconds for a new one. Waits for no disk.
     pub fn at(&self, file: &File, file_len: u64, offset: u64) -> Option<Arc<Window>> {
@@ -69,21 +78,28 @@ impl Windows {
         }
         let number = offset / WINDOW_BYTES;
         let start = number.saturating_mul(WINDOW_BYTES);
-        let slots = self.slots.get_or_init(|| (0..WINDOWS_PER_FILE).map(|_| Slot::default()).collect());
+        let slots = self.slots.get_or_init(|| (0..slots_for(file_len)).map(|_| Slot::default()).collect());
         let slot = slots.get(usize::try_from(number).ok()?.checked_rem(slots.len())?)?;
         let of_before = {
             let mut slot = slot.lock();
-            match slot.as_ref().filter(|window| window.start == start && !window.is_damaged()) {
-                Some(window) => return Some(Arc::clone(window)),
-                None => slot.take(),
+            if let Some(kept) = slot.as_mut().filter(|kept| !kept.window.is_damaged()) {
+                if kept.window.start == start {
+                    kept.is_used = true;
+                    return Some(Arc::clone(&kept.window));
+                }
+                if std::mem::take(&mut kept.is_used) {
+                    return None;
+                }
             }
+            slot.take()
         };
         // Unmapped here, where nobody waits for the lock.
         drop(of_before);
         match Window::new(file, start, file_len.saturating_sub(start).min(WINDOW_BYTES)) {
             Ok(window) => {
                 let window = Arc::new(window);
-                let _of_another = slot.lock().replace(Arc::clone(&window));
+                let kept = Kept { window: Arc::clone(&window), is_used: true };
+                let _of_another = slot.lock().replace(kept);
                 Some(window)
             }
             Err(error) => {
@@ -93,6 +109,11 @@ impl Windows {
             }
         }
     }
+}
+
+/// A slot for each window of a file of `file_len` bytes, as far as one file may have them.
+fn slots_for(file_len: u64) -> usize {
+    usize::try_from(file_len.div_ceil(WINDOW_BYTES)).unwrap_or(WINDOWS_PER_FILE).clamp(1, WINDOWS_PER_FILE)
 }
 
 impl Window {

@@ -57,10 +57,23 @@ fn a_window_is_mapped_once_and_makes_room_for_another_of_its_slot() {
     assert!(!Arc::ptr_eq(&first, &at(1)));
     let gone = Arc::downgrade(&first);
     drop(first);
-    assert!(gone.upgrade().is_some(), "kept for who comes next");
-    let other = at(WINDOWS_PER_FILE as u64);
-    assert!(gone.upgrade().is_none(), "it has the same slot");
-    assert!(Arc::ptr_eq(&other, &at(WINDOWS_PER_FILE as u64)));
+    let other = || windows.at(&file, len, WINDOWS_PER_FILE as u64 * WINDOW_BYTES + 3);
+    assert!(other().is_none(), "the one that was there is in use");
+    assert!(Arc::ptr_eq(&gone.upgrade().unwrap(), &at(0)), "kept for who comes next");
+    assert!(other().is_none(), "and used again since");
+    let next = other().expect("nobody wanted the one before meanwhile");
+    assert!(gone.upgrade().is_none(), "it had the same slot");
+    assert!(Arc::ptr_eq(&next, &other().unwrap()));
+}
+
+#[test]
+fn a_file_has_a_slot_for_each_window_up_to_the_most() {
+    let of_windows = |windows: u64| windows * WINDOW_BYTES;
+    for (file_len, slots) in
+        [(0, 1), (1, 1), (of_windows(1), 1), (of_windows(1) + 1, 2), (u64::MAX, WINDOWS_PER_FILE)]
+    {
+        assert_eq!(slots_for(file_len), slots, "{file_len}");
+    }
 }
 
 #[test]
