@@ -23,10 +23,10 @@ run: ## build, make a sample film in media/, serve the folder, print the player'
 	@exec $(BINARY) serve --media media $(ARGS)
 
 test: ## everything that must hold before a merge: format, lints, types, tests, documentation
-	@scripts/stages.sh tools page interop-packages format types clippy tests docs
+	@scripts/stages.sh tools page interop-packages format types clippy tests reads docs
 
 test-full: ## test, then every corpus file in every player, licences and bans, the browser scripts' own tests, a minute of each fuzz target, the short benchmark
-	@scripts/stages.sh tools peers page interop-packages format types clippy tests docs matrix deny selftest fuzz release bench-quick
+	@scripts/stages.sh tools peers page interop-packages format types clippy tests reads reads-interop docs matrix deny selftest fuzz release bench-quick
 
 bench: ## load beside the peers (nginx; nginx-vod-module when NGINX_VOD_MODULE is its path), with a report; close everything else first
 	@scripts/stages.sh peers page release bench

@@ -41,6 +41,18 @@ stage_tests() {
   fi
 }
 
+# Those that start the binary once more, with file bytes read instead of sent from the page cache; the browsers and
+# players with test-full.
+stage_reads() { test_reads --test vod --test index --test optimize; }
+stage_reads-interop() { test_reads --test interop; }
+
+test_reads() {
+  local config=$PWD/$target/stages/reads.toml
+  [[ $target == /* ]] && config=$target/stages/reads.toml
+  printf '[delivery]\nzero_copy = false\n' >"$config"
+  RILLCAST_REQUIRE_TOOLS=1 RILLCAST_TEST_CONFIG=$config cargo test --locked "$@" 2>&1 | tee -a "$log"
+}
+
 stage_deny() {
   if [[ ! -x .tools/bin/cargo-deny ]]; then
     echo "installing cargo-deny into .tools (once, some minutes)"

@@ -6,8 +6,13 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::{NamedTempFile, TempDir};
 
+use super::tools::variable;
+
 /// How much of the log is worth reading after a failure.
 const LOG_LINES: usize = 30;
+
+/// Names the configuration file of every server whose test brings none: the same tests, the other way to deliver.
+const CONFIG: &str = "RILLCAST_TEST_CONFIG";
 
 /// A running server; dropping it ends the process. The end of its log is printed when the test that holds it panics.
 pub(crate) struct Server {
@@ -48,8 +53,12 @@ impl Server {
     fn start_command(mut command: Command, media: &Path, args: &[&str]) -> Self {
         let log = NamedTempFile::new().expect("a writable place for temporary files");
         let cache = TempDir::new().expect("a writable place for temporary files");
+        if let Some(config) = variable(CONFIG).filter(|_| !args.contains(&"--config")) {
+            command.arg("serve").arg("--config").arg(config);
+        } else {
+            command.arg("serve");
+        }
         let mut child = command
-            .arg("serve")
             .arg("--media")
             .arg(media)
             .args(["--listen", "127.0.0.1:0"])
