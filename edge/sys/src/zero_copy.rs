@@ -120,9 +120,10 @@ impl<F: Source> Courier<F> {
         self.table.issue(run)
     }
 
-    /// Whether all of `slices` are bytes in memory, which any socket can write.
+    /// Whether all of `slices` are bytes in memory, which any socket can write. An empty slice of a token is: it may
+    /// outlive the token.
     pub fn is_memory(&self, slices: &[IoSlice<'_>]) -> bool {
-        slices.iter().all(|slice| self.table.is_memory(slice))
+        slices.iter().all(|slice| slice.is_empty() || self.table.is_memory(slice))
     }
 
     /// Sends from the front of `slices` until all is sent, the socket takes no more, or about `allowance` bytes are
@@ -140,6 +141,10 @@ impl<F: Source> Courier<F> {
         let mut sent = Sent::default();
         let mut rest = slices;
         while let Some(first) = rest.first().filter(|_| sent.bytes < allowance) {
+            if first.is_empty() {
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
             let (len, taken) = match self.table.find(first) {
                 Meaning::Nothing => return Err(SendError::NoToken),
                 Meaning::Memory => {

@@ -238,3 +238,15 @@ fn an_address_without_token_is_refused() {
     drop(token);
     assert!(matches!(stage.send(&[stale], usize::MAX), Err(SendError::NoToken)));
 }
+
+#[test]
+fn an_empty_slice_that_outlives_its_token_is_passed_over() {
+    let mut stage = Stage::new();
+    let (token, _) = stage.token(&[(0, 100)]);
+    let empty = token.slice(100..);
+    drop(token);
+    assert!(stage.courier.is_memory(&[IoSlice::new(&empty)]));
+    let sent = stage.send(&[&empty, b"memory", &empty], usize::MAX).unwrap();
+    assert_eq!((sent.bytes, sent.of_tokens), (6, 0));
+    assert_eq!(stage.take(6), b"memory");
+}

@@ -57,7 +57,7 @@ pub(super) fn media_edits(track: &Track, movie: Timescale) -> Result<Vec<MediaEd
         let length = movie.rescale(span, track.timescale);
         let media_end = (duration != 0).then(|| media_time.saturating_add(length));
         match edits.last_mut() {
-            Some(last) if last.media_end.is_some_and(|end| (end - media_time).abs() <= 1) => {
+            Some(last) if last.media_end.is_some_and(|end| end.abs_diff(media_time) <= 1) => {
                 last.media_end = media_end;
                 last.duration += span;
             }
@@ -77,12 +77,12 @@ pub(super) fn common_count(movie: &Movie, edits: &[Vec<MediaEdit>]) -> Result<us
     if count <= 1 {
         return Ok(count);
     }
-    let slack = Timescale::MS.rescale(STEP_SLACK_MS, movie.timescale).max(1);
+    let slack = Timescale::MS.rescale(STEP_SLACK_MS, movie.timescale).max(1).unsigned_abs();
     let Some(model) = edits.first() else { return Ok(0) };
     for (track, of_track) in movie.tracks.iter().zip(edits) {
         let in_step = of_track.len() == model.len()
             && of_track.iter().zip(model).all(|(one, other)| {
-                (one.duration - other.duration).abs() <= slack && (one.lead - other.lead).abs() <= slack
+                one.duration.abs_diff(other.duration) <= slack && one.lead.abs_diff(other.lead) <= slack
             });
         if !in_step {
             let reason = "has several parts that differ from the other tracks'";
