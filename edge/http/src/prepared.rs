@@ -3,7 +3,8 @@
 //! A handler that gives the same entity again and again keeps it prepared; such an answer costs a copy of the head and
 //! some reference counts. One that is given once is prepared as well, and taken apart again without a copy.
 //!
-//! It is one server's: what the server permits to all pages is kept with the head. Belongs to one core: nothing in it is shared with another but the bytes.
+//! It is one server's: what the server permits to all pages is kept with the head. Belongs to one core: nothing in it
+//! is shared with another but the bytes.
 
 use std::{cell::OnceCell, rc::Rc};
 

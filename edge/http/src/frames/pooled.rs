@@ -1,8 +1,9 @@
 //! Extents read into pooled buffers: the way over TLS and HTTP/2, and of pieces too small to be worth more.
 //!
 //! One buffer gathers as many extents of one file as fit, so that a segment of hundreds of small samples is a frame
-//! or two; small extents are copied out of a mapping (`mapped`). After the reads `fstat` says whether the file still is what it was when it was opened: if not, the
-//! connection breaks, because a client that got wrong bytes under a right length would never know.
+//! or two; small extents are copied out of a mapping (`mapped`). After the reads `fstat` says whether the file still is
+//! what it was when it was opened: if not, the connection breaks, because a client that got wrong bytes under a right
+//! length would never know.
 
 use std::{io, sync::Arc, time::Instant};
 
