@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -37,9 +38,7 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 
 async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let media = &config.media;
-    let store = DirectoryStore::new(media).with_context(|| {
-        format!("no media directory `{}`: make it, or name another with --media DIR", media.display())
-    })?;
+    let store = DirectoryStore::new(media).map_err(|error| no_store(error, media))?;
     let background = tokio::runtime::Handle::current();
     let origin = Origin::new(Arc::new(store), indexes(&config)?, background, config.assets);
     let registry = Registry::new();
@@ -79,6 +78,27 @@ fn indexes(config: &Config) -> anyhow::Result<Indexes> {
 }
 
 /// Says what to do next about a server that does not start.
+fn no_store(error: std::io::Error, media: &Path) -> anyhow::Error {
+    use std::io::ErrorKind;
+    let media = media.display();
+    let advice = match error.kind() {
+        ErrorKind::NotFound => {
+            format!("no media directory `{media}`: make it, or name another with --media DIR")
+        }
+        ErrorKind::NotADirectory => {
+            format!("no media directory `{media}`, it is a file: name the one it is in with --media DIR")
+        }
+        ErrorKind::Unsupported => format!(
+            "cannot look up files beneath `{media}`: the system call openat2 is missing (Linux before 5.6) or \
+             forbidden (a container's seccomp profile that does not know it)"
+        ),
+        _ => format!(
+            "cannot open the media directory `{media}`: see its permissions, or name another with --media DIR"
+        ),
+    };
+    anyhow::Error::new(error).context(advice)
+}
+
 fn with_advice(error: StartError) -> anyhow::Error {
     use std::io::ErrorKind;
     let advice = match &error {

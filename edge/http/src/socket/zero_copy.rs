@@ -222,3 +222,6 @@ impl AsyncWrite for ZeroCopySocket {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;
