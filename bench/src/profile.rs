@@ -11,6 +11,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::load::Span;
 use crate::measure::Cores;
 use crate::measured::Measured;
 use crate::process::ProcessError;
@@ -66,27 +67,41 @@ pub(crate) struct Profile {
     pub(crate) notes: Vec<String>,
 }
 
-/// Looks at `side` while it answers; what a tool does not say goes into `notes`.
-pub(crate) fn look(
-    key: &str,
-    side: &Side<'_>,
-    pace: Pace,
-    cores: Cores,
-    scratch: &Path,
-    notes: &mut Vec<String>,
-) -> Served {
-    let mut note =
-        |what: &str, error: ProfileError| notes.push(format!("{key}, {}: {what}: {error}", side.name));
-    let syscalls = syscalls::count(side, cores, scratch).unwrap_or_else(|error| {
-        note("system calls", error);
-        Vec::new()
-    });
-    let (cpu_us_per_request, functions) =
-        functions::sample(side, pace, cores, scratch).unwrap_or_else(|error| {
-            note("functions", error);
-            (0.0, Vec::new())
+/// Where a profile is made, and what it could not find out.
+pub(crate) struct Looker<'a> {
+    /// The scenario.
+    pub(crate) key: &'a str,
+    /// Of server and client.
+    pub(crate) cores: Cores,
+    /// For the files of the tools.
+    pub(crate) scratch: &'a Path,
+    /// What a tool did not say, and why.
+    pub(crate) notes: &'a mut Vec<String>,
+}
+
+impl Looker<'_> {
+    /// Looks at `side` while it answers: calls and functions.
+    pub(crate) fn look(&mut self, side: &Side<'_>, pace: Pace) -> Served {
+        let syscalls = syscalls::count(side, self.cores, self.scratch).unwrap_or_else(|error| {
+            self.note(side, "system calls", &error);
+            Vec::new()
         });
-    Served { server: side.name.to_owned(), syscalls, cpu_us_per_request, functions }
+        Served { syscalls, ..self.look_at_functions(side, pace.connections, pace.span()) }
+    }
+
+    /// Looks at the functions only: what can be asked for once is not asked for twice.
+    pub(crate) fn look_at_functions(&mut self, side: &Side<'_>, connections: usize, span: Span) -> Served {
+        let (cpu_us_per_request, functions) =
+            functions::sample(side, connections, span, self.cores, self.scratch).unwrap_or_else(|error| {
+                self.note(side, "functions", &error);
+                (0.0, Vec::new())
+            });
+        Served { server: side.name.to_owned(), syscalls: Vec::new(), cpu_us_per_request, functions }
+    }
+
+    fn note(&mut self, side: &Side<'_>, what: &str, error: &ProfileError) {
+        self.notes.push(format!("{}, {}: {what}: {error}", self.key, side.name));
+    }
 }
 
 impl Profile {
@@ -146,7 +161,7 @@ impl Job {
 }
 
 /// Runs the load of `measured` once more, for tools that need one beside them.
-fn load(side: &Side<'_>, connections: usize, span: crate::load::Span, cores: Cores) -> io::Result<Measured> {
+fn load(side: &Side<'_>, connections: usize, span: Span, cores: Cores) -> io::Result<Measured> {
     let measured = Measured::of(&side.run(connections, span, cores)?);
     match measured.first_error {
         Some(error) => Err(io::Error::other(error)),

@@ -5,12 +5,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::{ProfileError, load};
+use crate::load::Span;
 use crate::measure::Cores;
 use crate::process;
-use crate::scenario::{Pace, Side};
+use crate::scenario::Side;
 
 /// Samples a second: a prime, so that it keeps no step with anything.
 const SAMPLES_PER_S: u32 = 997;
+/// A load that asks for everything once has ended by then; perf takes no samples of a process that does nothing.
+const ONCE: Duration = Duration::from_secs(8);
 /// perf gets this long beyond its sampling.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -20,19 +23,24 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// [`ProfileError`].
 pub(super) fn sample(
     side: &Side<'_>,
-    pace: Pace,
+    connections: usize,
+    span: Span,
     cores: Cores,
     scratch: &Path,
 ) -> Result<(f64, Vec<(String, f64)>), ProfileError> {
     let data = scratch.join("perf.data");
     let mut record = process::command("/usr/bin/perf");
     let pid = side.process.pid().to_string();
+    let time = match span {
+        Span::For { warm_up, duration } => warm_up + duration,
+        Span::Once { .. } => ONCE,
+    };
     record.args(["record", "-q", "-e", "cpu-clock", "-F", &SAMPLES_PER_S.to_string(), "-p", &pid, "-o"]);
-    record.arg(&data).args(["--", "sleep", &format!("{:.1}", pace.run_time().as_secs_f64())]);
+    record.arg(&data).args(["--", "sleep", &format!("{:.1}", time.as_secs_f64())]);
     let log = scratch.join("perf.log");
     let (recorded, measured) = thread::scope(|scope| {
         let recording = scope.spawn(|| process::run_to_end("perf record", record, &log, LIMIT));
-        let measured = load(side, pace.connections, pace.span(), cores);
+        let measured = load(side, connections, span, cores);
         (recording.join(), measured)
     });
     recorded.map_err(|_| ProfileError::Silent("perf record"))??;

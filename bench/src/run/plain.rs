@@ -151,7 +151,7 @@ fn jobs(stage: &Stage<'_>) -> Vec<Job> {
 
 /// What a profile looks at: key, pieces, and whether they are large.
 pub(super) fn profiled(stage: &Stage<'_>) -> Vec<(&'static str, Vec<Piece>, bool)> {
-    let keys = ["O1-segment", "O2-segment", "O4-audio", "O5-media-plain"];
+    let keys = ["O1-segment", "O2-segment", "O4-audio", "O5-media-plain", "O5-master-plain"];
     let wanted = jobs(stage).into_iter().filter(|job| keys.contains(&job.key));
     wanted.map(|job| (job.key, job.pieces.clone(), job.is_large())).collect()
 }

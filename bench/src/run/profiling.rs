@@ -1,8 +1,9 @@
-//! The optional section: system calls and functions of O1, O2, O4 and O5, ours beside nginx's.
+//! The optional section: system calls and functions of O1, O2, O4, O5 and O7, ours beside nginx's.
 
 use super::Stage;
 use super::plain::{self, nginx_side, our_side};
-use crate::profile::{self, Job, Profile};
+use super::uncached;
+use crate::profile::{Job, Looker, Profile};
 use crate::progress::Progress;
 use crate::scenario::{Pace, requests};
 use crate::server::Setup;
@@ -21,12 +22,19 @@ pub(super) fn measure(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Res
         let mut served = Vec::new();
         for side in &sides {
             progress.tell(&format!("profile: {key}, {}", side.name));
-            served.push(profile::look(key, side, PACE, rig.cores, &rig.scratch, &mut found.notes));
+            served.push(looker(stage, key, &mut found.notes).look(side, PACE));
             progress.spent(PACE.run_time());
         }
         if let (Some(ours), Some(peer)) = (served.pop(), served.pop()) {
             found.jobs.push(Job { key: key.to_owned(), peer, ours });
         }
     }
+    progress.tell("profile: O7, files not in memory");
+    // Last: it empties the page cache.
+    found.jobs.push(uncached::profile(stage, &mut looker(stage, "O7", &mut found.notes))?);
     Ok(found)
+}
+
+fn looker<'a>(stage: &'a Stage<'_>, key: &'a str, notes: &'a mut Vec<String>) -> Looker<'a> {
+    Looker { key, cores: stage.rig.cores, scratch: &stage.rig.scratch, notes }
 }

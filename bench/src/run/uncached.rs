@@ -1,6 +1,7 @@
 //! O7: segments of many files that are not in the page cache, 64 connections, each asked for once.
 //!
-//! Each round: the disk by itself (direct reads of several depths, the best of which counts; no server), nginx with threads and direct reads, ours.
+//! Each round: the disk by itself (direct reads of several depths, the best of which counts; no server), nginx with
+//! threads and direct reads, ours.
 //! Ours is started anew each time, because it remembers what was touched, and has its indexes open.
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::figure::{Figure, Unit};
 use crate::load::Span;
 use crate::measure;
 use crate::measured::Measured;
+use crate::profile::{Job, Looker};
 use crate::progress::Progress;
 use crate::rig::Findings;
 use crate::scenario::{Side, requests};
@@ -52,17 +54,31 @@ pub(super) fn measure(
         forget(stage, &files)?;
         rounds.disk.push(drive::rates(&files).context("reading the files directly")?);
         tell("nginx, threads and direct reads");
-        rounds.nginx.push(nginx(stage)?);
+        rounds.nginx.push(nginx(stage, |side| once(stage, side))?);
         tell("rillcast");
-        let (ours, blocked) = ours(stage)?;
-        rounds.ours.push(ours);
+        let (run, blocked) = ours(stage, |side| {
+            let watch = measure::on_core(stage.rig.cores.client, || Watch::begin(side.process.pid()))??;
+            let measured = once(stage, side);
+            let blocked = watch.end();
+            Ok((measured?, blocked))
+        })?;
+        rounds.ours.push(run);
         rounds.blocked.push(blocked);
     }
     findings.figures.extend(rounds.figures());
     Ok(())
 }
 
-fn nginx(stage: &Stage<'_>) -> anyhow::Result<Measured> {
+/// The functions that take the CPU of one such run.
+pub(super) fn profile(stage: &Stage<'_>, looker: &mut Looker<'_>) -> anyhow::Result<Job> {
+    let connections = stage.rig.pace.connections;
+    let mut look =
+        |side: &Side<'_>| Ok(looker.look_at_functions(side, connections, Span::Once { limit: LIMIT }));
+    let (peer, ours) = (nginx(stage, &mut look)?, ours(stage, &mut look)?);
+    Ok(Job { key: looker.key.to_owned(), peer, ours })
+}
+
+fn nginx<T>(stage: &Stage<'_>, run: impl FnOnce(&Side<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let interleaved = segments(&stage.truth.interleaved, |asset| &asset.video);
     // Where both layouts give the same bytes they are one file for nginx, and are asked for once.
     let contiguous = segments(&stage.truth.contiguous, |asset| &asset.video);
@@ -72,11 +88,10 @@ fn nginx(stage: &Stage<'_>) -> anyhow::Result<Measured> {
     let files: Vec<_> =
         pieces.iter().map(|piece| stage.truth.root.path().join(piece.path.trim_start_matches('/'))).collect();
     forget(stage, &files)?;
-    let side = nginx_side(stage.nginx, stage.nginx.direct, requests(&pieces));
-    once(stage, &side)
+    run(&nginx_side(stage.nginx, stage.nginx.direct, requests(&pieces)))
 }
 
-fn ours(stage: &Stage<'_>) -> anyhow::Result<(Measured, f64)> {
+fn ours<T>(stage: &Stage<'_>, run: impl FnOnce(&Side<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let ours = stage.rig.server(&Setup::plain(stage.media.folder()))?;
     let assets = || stage.truth.interleaved.iter().chain(&stage.truth.contiguous);
     let mut client = Client::new(ours.address);
@@ -85,11 +100,7 @@ fn ours(stage: &Stage<'_>) -> anyhow::Result<(Measured, f64)> {
     }
     forget(stage, &stage.media.files())?;
     let all: Vec<Asset> = assets().cloned().collect();
-    let side = our_side(&ours, requests(&segments(&all, |asset| &asset.video)));
-    let watch = measure::on_core(stage.rig.cores.client, || Watch::begin(ours.process.pid()))??;
-    let measured = once(stage, &side);
-    let blocked = watch.end();
-    Ok((measured?, blocked))
+    run(&our_side(&ours, requests(&segments(&all, |asset| &asset.video))))
 }
 
 fn once(stage: &Stage<'_>, side: &Side<'_>) -> anyhow::Result<Measured> {
