@@ -134,12 +134,11 @@ impl Job {
             let calls: f64 = served.syscalls.iter().map(|(_, count)| count).sum();
             let named = served.syscalls.iter().take(TOP).filter(|(_, count)| *count >= 0.05);
             let named: Vec<String> = named.map(|(name, count)| format!("{name} {count:.1}")).collect();
-            lines.push(format!(
-                "  {}: {:.1} us a request; {calls:.1} calls a request: {}",
-                served.server,
-                served.cpu_us_per_request,
-                named.join(", ")
-            ));
+            let calls = match served.syscalls.as_slice() {
+                [] => String::new(),
+                _ => format!("; {calls:.1} calls a request: {}", named.join(", ")),
+            };
+            lines.push(format!("  {}: {:.1} us a request{calls}", served.server, served.cpu_us_per_request));
             lines.extend(served.functions.iter().take(TOP).map(|(name, us)| {
                 let share = us / served.cpu_us_per_request.max(1e-9) * 100.0;
                 format!("    {us:>8.2} us {share:>5.1} %  {name}")
