@@ -47,7 +47,7 @@ pub(super) fn media_edits(track: &Track, movie: Timescale) -> Result<Vec<MediaEd
             lead += span;
             continue;
         };
-        let media_time = media_time.min(media_longest);
+        let media_time = media_time.clamp(-media_longest, media_longest);
         if edit.rate != NORMAL_RATE {
             return Err(unsupported("changes the speed or holds a frame"));
         }
