@@ -85,15 +85,15 @@ const PROBLEM = {
 
 /**
  * Serves `dir` and the built page at once; every asset but `films/broken.mp4` is the sample. `empty` offers none.
- * `fault(path)` may answer first, to make a stream or a page that is wrong.
+ * `fault(path)` may answer first, to make a stream or a page that is wrong, or keep the answer waiting.
  */
 export function serveFixture(dir, { port = 0, empty = false, fault = () => undefined } = {}) {
   const page = fileURLToPath(new URL("../../src/web/dist/", import.meta.url));
   const headers = { "content-security-policy": PAGE_POLICY };
   return serve({
     port,
-    answer(path) {
-      const wrong = fault(path);
+    async answer(path) {
+      const wrong = await fault(path);
       if (wrong !== undefined) return wrong;
       if (path === "/library.json") return { json: empty ? { assets: [], truncated: false } : LIBRARY };
       if (path.startsWith("/vod/films/broken.mp4/")) return { status: 422, type: "application/problem+json", json: PROBLEM };

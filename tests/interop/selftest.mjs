@@ -62,6 +62,12 @@ for (const player of ["hlsjs", "shaka"]) {
     assert.equal(late.code, 1, JSON.stringify(late.result.checks));
   });
 
+  test(`${player}: a segment that comes too late is found`, async () => {
+    // Asked for ahead, at once; playback is there some five seconds later.
+    const late = (path) => (/v\d+\.4\.m4s$/.test(path) ? new Promise((resolve) => setTimeout(resolve, 12_000)) : undefined);
+    fails(await watch(player, late, ["--seek", "15.3"]), "no stall while playing", /1 stalls/);
+  });
+
   test(`${player}: a segment that is not there is found`, async () => {
     const missing = await watch(player, (path) => (/v\d+\.3\.m4s$/.test(path) ? { status: 404, json: {} } : undefined));
     fails(missing, "no request refused", /404 .*\.3\.m4s/);

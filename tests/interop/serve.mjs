@@ -10,12 +10,12 @@ const TYPES = {
 
 /**
  * Listens on a free loopback port (or `port`). `answer(path)` gets the decoded path and returns `{ file }`, `{ text }` or `{ json }`,
- * with `status`, `type` and `headers` where they differ from the usual. Returns `{ url, close }`.
+ * with `status`, `type` and `headers` where they differ from the usual, or a promise of it. Returns `{ url, close }`.
  */
 export async function serve({ port = 0, answer }) {
   const server = createServer(async (request, response) => {
     const path = decodePath(request.url);
-    const { file, text, json, status = 200, type, headers = {} } = path === null ? { status: 400, json: {} } : answer(path);
+    const { file, text, json, status = 200, type, headers = {} } = path === null ? { status: 400, json: {} } : await answer(path);
     const common = { "access-control-allow-origin": "*", "cache-control": "no-cache", ...headers };
     try {
       const body = file === undefined ? Buffer.from(text ?? JSON.stringify(json)) : await readFile(file);
