@@ -62,18 +62,18 @@ for (const player of ["hlsjs", "shaka"]) {
     assert.equal(late.code, 1, JSON.stringify(late.result.checks));
   });
 
-  test(`${player}: a segment that comes too late is found`, async () => {
-    // Asked for ahead, at once; playback is there some five seconds later.
-    const late = (path) => (/v\d+\.4\.m4s$/.test(path) ? new Promise((resolve) => setTimeout(resolve, 12_000)) : undefined);
-    fails(await watch(player, late, ["--seek", "15.3"]), "no stall while playing", /1 stalls/);
-  });
-
   test(`${player}: a segment that is not there is found`, async () => {
     const missing = await watch(player, (path) => (/v\d+\.3\.m4s$/.test(path) ? { status: 404, json: {} } : undefined));
     fails(missing, "no request refused", /404 .*\.3\.m4s/);
     fails(missing, "no player error, fatal or not", /./);
   });
 }
+
+test("a segment that comes too late is found", async () => {
+  // Asked for ahead, at once; playback is there some five seconds later. (Shaka would not play on before it has two seconds.)
+  const late = (path) => (/v\d+\.4\.m4s$/.test(path) ? new Promise((resolve) => setTimeout(resolve, 12_000)) : undefined);
+  fails(await watch("hlsjs", late, ["--seek", "15.3"]), "no stall while playing", /1 stalls/);
+});
 
 test("a wrong length is found", async () => {
   fails(await watch("hlsjs", undefined, ["--duration", "30"]), "it has the right length", /says 24(\.\d+)? s, the source has 30 s/);
