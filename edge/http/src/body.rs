@@ -5,11 +5,14 @@
 //!
 //! Invariant: `parts[i].end > parts[i-1].end`; no part is empty; the last end is the length.
 
+mod sources;
+
 use std::{io, ops::Range, os::unix::fs::FileExt as _, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use rillcast_sys::slab::SlabRange;
 
+pub(crate) use self::sources::Sources;
 use crate::body_source::{BodySource, FileExtent, SourceFile};
 
 /// A response body as a list of [`BodySource`]s.
@@ -152,21 +155,9 @@ impl Body {
         Ok(true)
     }
 
-    /// Gives the sources away, in order.
-    pub(crate) fn into_sources(self) -> IntoSources {
-        IntoSources(self.parts.into_iter())
-    }
-}
-
-/// The sources of a body, given away in order.
-#[derive(Debug)]
-pub(crate) struct IntoSources(std::vec::IntoIter<Part>);
-
-impl Iterator for IntoSources {
-    type Item = BodySource;
-
-    fn next(&mut self) -> Option<BodySource> {
-        self.0.next().map(|part| part.source)
+    /// The sources, to be taken from the front.
+    pub(crate) fn into_sources(self) -> Sources {
+        Sources::new(self.parts)
     }
 }
 

@@ -16,7 +16,6 @@ mod cold;
 mod disk;
 mod mapped;
 mod pooled;
-mod sources;
 mod zero_copy;
 
 use std::{
@@ -29,7 +28,6 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use rillcast_sys::zero_copy::SendError;
 
-pub(crate) use self::sources::Sources;
 use self::{
     cold::ColdRead,
     disk::{Came, DiskPieces},
@@ -38,7 +36,7 @@ use self::{
 };
 use crate::{
     access_log::Exchange,
-    body::Body,
+    body::{Body, Sources},
     body_source::{BodySource, FileExtent},
     buffer_pool::BufferShare,
     cold_reads::ColdShare,
@@ -126,7 +124,7 @@ impl Frames {
         Self {
             left: body.len(),
             read_first: 0,
-            sources: Sources::new(body.into_sources()),
+            sources: body.into_sources(),
             disk: carrier.cold.clone().map(DiskPieces::new),
             carrier,
             cold: None,
@@ -168,9 +166,9 @@ impl Frames {
             }
             match pooled::gather(&mut self.sources, self.carrier.buffers.take(), self.exchange.now()) {
                 Ok(Gathered::Frame(bytes)) => return Poll::Ready(Some(Ok(bytes))),
-                Ok(Gathered::Cold(read)) => {
+                Ok(Gathered::Cold(extent, buffer)) => {
                     self.exchange.spilled_to_disk();
-                    self.cold = Some(read);
+                    self.cold = Some(ColdRead::begin(extent, buffer));
                 }
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }

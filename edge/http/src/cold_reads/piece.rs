@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::PIECE_BYTES;
 use crate::{
+    body::Sources,
     body_source::{BodySource, FileExtent, FileIdentity, SourceFile},
-    frames::Sources,
 };
 
 /// Widest gap that is read along, in bytes: about what a disk reads in the time of one more question.

@@ -11,7 +11,6 @@ use crate::{
     body::Body,
     body_source::{FileExtent, SourceFile},
     cold_reads::piece::Piece,
-    frames::Sources,
 };
 
 const LEN: usize = 3 << 20;
@@ -71,7 +70,7 @@ fn file() -> Arc<SourceFile> {
 fn span(file: &Arc<SourceFile>) -> Span {
     let mut body = Body::new();
     body.push(FileExtent::whole(Arc::clone(file)));
-    Piece::take(&mut Sources::new(body.into_sources())).unwrap().span
+    Piece::take(&mut body.into_sources()).unwrap().span
 }
 
 fn failures(reads: &ColdReads, reason: &str) -> u64 {

@@ -11,8 +11,9 @@ use std::{
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::{FrameError, pooled, sources::Sources};
+use super::{FrameError, pooled};
 use crate::{
+    body::Sources,
     body_source::{FileExtent, SourceFile},
     buffer_pool::PooledBuffer,
 };

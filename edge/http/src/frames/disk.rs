@@ -11,8 +11,9 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{FrameError, sources::Sources};
+use super::FrameError;
 use crate::{
+    body::Sources,
     body_source::FileExtent,
     cold_reads::{
         ColdShare, Fetch, Fetched,

@@ -10,8 +10,9 @@ use std::{io, sync::Arc, time::Instant};
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{FrameError, cold::ColdRead, mapped::Mapped, sources::Sources};
+use super::{FrameError, mapped::Mapped};
 use crate::{
+    body::Sources,
     body_source::{FileExtent, SourceFile},
     buffer_pool::PooledBuffer,
 };
@@ -20,8 +21,8 @@ use crate::{
 pub(super) enum Gathered {
     /// Bytes of one or more extents.
     Frame(Bytes),
-    /// The first byte is not in memory: a disk is being asked.
-    Cold(ColdRead),
+    /// The first byte, of this extent, is not in memory; the buffer is free for it.
+    Cold(FileExtent, PooledBuffer),
 }
 
 /// Reads from the front of `sources`, which begins with an extent, what is in memory and fits into `buffer`.
@@ -51,7 +52,7 @@ pub(super) fn gather(
                 file.get_or_insert_with(|| Arc::clone(extent.file()));
                 sources.give_back_rest(extent, u64::try_from(read).unwrap_or(u64::MAX));
             }
-            None if filled == 0 => return Ok(Gathered::Cold(ColdRead::begin(extent, buffer))),
+            None if filled == 0 => return Ok(Gathered::Cold(extent, buffer)),
             None => {
                 sources.give_back(extent);
                 break;
@@ -113,7 +114,7 @@ mod tests {
         for number in 0..200 {
             body.push(FileExtent::new(Arc::clone(file), number * 1000 + 3, 300).unwrap());
         }
-        Sources::new(body.into_sources())
+        body.into_sources()
     }
 
     fn file() -> (tempfile::NamedTempFile, Vec<u8>, Arc<SourceFile>) {
@@ -128,7 +129,7 @@ mod tests {
         let share = BufferShare::new(&BufferPool::new(64 << 10, 1), 1);
         match gather(sources, share.take(), now)? {
             Gathered::Frame(bytes) => Ok(bytes),
-            Gathered::Cold(_) => panic!("it was just written"),
+            Gathered::Cold(..) => panic!("it was just written"),
         }
     }
 

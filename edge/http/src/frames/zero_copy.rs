@@ -8,8 +8,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use rillcast_sys::token::{RUN_BYTES_MAX, RUN_PIECES_MAX, Run};
 
-use super::sources::Sources;
 use crate::{
+    body::Sources,
     body_source::{FileExtent, SourceFile},
     socket::zero_copy::Outlet,
 };

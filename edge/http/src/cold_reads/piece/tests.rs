@@ -23,7 +23,7 @@ fn sources(list: Vec<BodySource>) -> Sources {
     for source in list {
         body.push(source);
     }
-    Sources::new(body.into_sources())
+    body.into_sources()
 }
 
 fn range(piece: &Piece) -> (u64, u64) {

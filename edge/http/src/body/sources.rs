@@ -1,24 +1,22 @@
 //! The sources of a body, taken from the front, with what was taken too much given back.
 
-use crate::{
-    body::IntoSources,
-    body_source::{BodySource, FileExtent},
-};
+use super::Part;
+use crate::body_source::{BodySource, FileExtent};
 
 /// What is left of a body.
 pub(crate) struct Sources {
     /// Given back; the last is the next. None is empty.
     returned: Vec<BodySource>,
-    rest: IntoSources,
+    rest: std::vec::IntoIter<Part>,
 }
 
 impl Sources {
-    pub(crate) fn new(rest: IntoSources) -> Self {
-        Self { returned: Vec::new(), rest }
+    pub(super) fn new(parts: Vec<Part>) -> Self {
+        Self { returned: Vec::new(), rest: parts.into_iter() }
     }
 
     pub(crate) fn next(&mut self) -> Option<BodySource> {
-        self.returned.pop().or_else(|| self.rest.next())
+        self.returned.pop().or_else(|| self.rest.next().map(|part| part.source))
     }
 
     /// The next source when it is an extent.
