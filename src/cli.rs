@@ -6,25 +6,22 @@
 //! | 1 | could not start | a file is refused | errors found | a file is refused |
 //! | 2 | usage | usage, or a file cannot be read (or its index not written) | usage, or the URL cannot be loaded or is no playlist | usage, or a file cannot be read or written |
 
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-
-use crate::{check, index, inspect, optimize, run};
 
 /// A media origin, edge and control plane in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "rillcast", version, about, arg_required_else_help = true)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
+/// A command, with what it is told.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Serve media: HLS from plain files, just in time, with a page to watch it on
     Serve(ServeArgs),
     /// Tell what there is to know of media files, and whether they can be served
@@ -54,14 +51,15 @@ pub(crate) struct ServeArgs {
     pub(crate) workers: Option<std::num::NonZeroUsize>,
 }
 
+/// What `rillcast inspect` is told.
 #[derive(Debug, Args)]
-struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// Files to look at
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// Answer in JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// What `rillcast index` is told.
@@ -75,17 +73,18 @@ pub(crate) struct IndexArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// What `rillcast check` is told.
 #[derive(Debug, Args)]
-struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// A multivariant or media playlist
     #[arg(value_name = "URL")]
-    url: String,
+    pub(crate) url: String,
     /// Segments to read of each playlist, half from its start and half from its end; all without it
     #[arg(long, value_name = "N")]
-    max_segments: Option<usize>,
+    pub(crate) max_segments: Option<usize>,
     /// Answer in JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// What `rillcast optimize` is told.
@@ -103,36 +102,4 @@ pub(crate) struct OptimizeArgs {
     /// Say what would change, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-/// Reads the command line and does what it says.
-pub(crate) fn main() -> ExitCode {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
-    let result = match Cli::parse().command {
-        Command::Serve(args) => {
-            drop(out);
-            run::serve(&args).map(|()| ExitCode::SUCCESS).or_else(|error| fail("serve", 1, &error))
-        }
-        Command::Inspect(args) => inspect::run(&args.files, args.json, &mut out, &mut err)
-            .map(|exit| ExitCode::from(exit.code()))
-            .or_else(|error| fail("inspect", 2, &error.into())),
-        Command::Index(args) => index::run(&args, &mut out, &mut err)
-            .map(|exit| ExitCode::from(exit.code()))
-            .or_else(|error| fail("index", 2, &error)),
-        Command::Check(args) => check::run(&args.url, args.max_segments, args.json, &mut out)
-            .map(|clean| ExitCode::from(u8::from(!clean)))
-            .or_else(|error| fail("check", 2, &error)),
-        Command::Optimize(args) => optimize::run(&args, &mut out, &mut err)
-            .map(|exit| ExitCode::from(exit.code()))
-            .or_else(|error| fail("optimize", 2, &error)),
-    };
-    result.unwrap_or(ExitCode::FAILURE)
-}
-
-/// Says on standard error what went wrong, from the general to the particular.
-fn fail(command: &str, code: u8, error: &anyhow::Error) -> io::Result<ExitCode> {
-    // A parser's message may end its last line itself.
-    let message = format!("{error:#}");
-    writeln!(io::stderr(), "rillcast {command}: {}", message.trim_end())?;
-    Ok(ExitCode::from(code))
 }

@@ -6,12 +6,16 @@
 
 mod book;
 mod ledger;
+mod tallies;
 mod tally;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
 
 use self::book::Book;
-pub(crate) use self::ledger::{Finished, Ledger, PollTally};
+pub(crate) use self::{
+    ledger::Ledger,
+    tallies::{Finished, PollTally},
+};
 
 use crate::{cold_reads::ColdFigures, hot_set::HotSetMetrics};
 

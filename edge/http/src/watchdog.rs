@@ -1,6 +1,6 @@
 //! Whether anything holds a core up: what a poll costs in CPU time, and how long one waits for something that is no CPU.
 //!
-//! A core that computes too long, or sleeps in a read, keeps all its connections waiting. One poll in [`ONE_IN`] is
+//! A core that computes too long, or sleeps in a read, keeps all its connections waiting. One poll in [`PollTally::ONE_IN`] is
 //! timed with two clocks: the thread's CPU time says how long it computed (a histogram, for the 99.9th percentile), and
 //! what the wall clock says beyond that is time in which it stood still. That counts as blocked when the thread gave its
 //! processor away by itself meanwhile; when it did not, another thread had taken it, which is no fault of ours. Untimed
@@ -17,8 +17,6 @@ use std::{
 
 use crate::metrics::PollTally;
 
-/// One poll in so many is timed: three system calls each.
-pub(crate) const ONE_IN: u32 = 64;
 /// Standing still for less is what the clocks themselves take, and not looked into.
 const STILL_MIN: Duration = Duration::from_micros(20);
 
@@ -48,7 +46,7 @@ impl Watchdog {
     fn time<T>(&self, poll: impl FnOnce() -> T) -> T {
         let number = self.polls.get().wrapping_add(1);
         self.polls.set(number);
-        if !number.is_multiple_of(ONE_IN) {
+        if !number.is_multiple_of(PollTally::ONE_IN) {
             return poll();
         }
         let ThreadFigures { cpu, voluntary_switches } = self.thread;
@@ -118,7 +116,7 @@ mod tests {
     fn one_poll_in_many_is_timed_by_both_clocks() {
         let tally = Arc::new(PollTally::default());
         let watchdog = watchdog(&tally);
-        for _ in 0..2 * ONE_IN {
+        for _ in 0..2 * PollTally::ONE_IN {
             watchdog.time(|| pass(300, 5000, 1));
         }
         assert_eq!(tally.told(), (2, Duration::from_micros(600), Duration::from_micros(9400)));
@@ -128,7 +126,7 @@ mod tests {
     fn a_poll_that_lost_its_processor_is_not_blocked() {
         let tally = Arc::new(PollTally::default());
         let watchdog = watchdog(&tally);
-        for _ in 0..ONE_IN {
+        for _ in 0..PollTally::ONE_IN {
             watchdog.time(|| pass(300, 5000, 0));
             // What the core sleeps between polls is not theirs.
             pass(0, 1000, 1);
@@ -141,7 +139,7 @@ mod tests {
         for (still, counted) in [(19, 0), (20, 20)] {
             let tally = Arc::new(PollTally::default());
             let watchdog = watchdog(&tally);
-            for _ in 0..ONE_IN {
+            for _ in 0..PollTally::ONE_IN {
                 watchdog.time(|| pass(300, 300 + still, 1));
             }
             assert_eq!(tally.told().2, Duration::from_micros(counted));

@@ -12,10 +12,9 @@ use prometheus::{
 };
 
 use super::{
-    ledger::{CoreTally, RouteTally},
+    tallies::{CoreTally, PollTally, RouteTally},
     tally::{SpreadSum, Tally},
 };
-use crate::watchdog;
 
 /// The figures told, in the order of [`Collector::desc`].
 const FAMILIES: [Family; 6] = [
@@ -152,7 +151,7 @@ impl Pages {
     fn blocked(&self) -> Vec<Metric> {
         let timed = self.cores.iter().map(|core| core.polls.blocked_ns.read()).fold(0, u64::wrapping_add);
         let mut counter = Counter::default();
-        counter.set_value(Duration::from_nanos(timed).as_secs_f64() * f64::from(watchdog::ONE_IN));
+        counter.set_value(Duration::from_nanos(timed).as_secs_f64() * f64::from(PollTally::ONE_IN));
         let mut metric = Metric::from_label(Vec::new());
         metric.set_counter(counter);
         vec![metric]
