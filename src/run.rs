@@ -77,21 +77,24 @@ fn indexes(config: &Config) -> anyhow::Result<Indexes> {
     Indexes::start(settings, tokio::runtime::Handle::current()).context("cannot start the thread for indexes")
 }
 
-/// Says what to do next about a server that does not start.
+/// Says what to do next about a media directory that cannot be served.
 fn no_store(error: std::io::Error, media: &Path) -> anyhow::Error {
     use std::io::ErrorKind;
     let media = media.display();
+    // EPERM is no permission of a file, which would be EACCES: it is what older container runtimes answer.
+    let is_call_refused = error.kind() == ErrorKind::Unsupported
+        || error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error());
     let advice = match error.kind() {
+        _ if is_call_refused => format!(
+            "cannot look up files beneath `{media}`: the system call openat2 is missing (Linux before 5.6) or \
+             forbidden (a container's seccomp profile that does not know it)"
+        ),
         ErrorKind::NotFound => {
             format!("no media directory `{media}`: make it, or name another with --media DIR")
         }
         ErrorKind::NotADirectory => {
             format!("no media directory `{media}`, it is a file: name the one it is in with --media DIR")
         }
-        ErrorKind::Unsupported => format!(
-            "cannot look up files beneath `{media}`: the system call openat2 is missing (Linux before 5.6) or \
-             forbidden (a container's seccomp profile that does not know it)"
-        ),
         _ => format!(
             "cannot open the media directory `{media}`: see its permissions, or name another with --media DIR"
         ),
@@ -99,6 +102,7 @@ fn no_store(error: std::io::Error, media: &Path) -> anyhow::Error {
     anyhow::Error::new(error).context(advice)
 }
 
+/// Says what to do next about a server that does not start.
 fn with_advice(error: StartError) -> anyhow::Error {
     use std::io::ErrorKind;
     let advice = match &error {
