@@ -86,7 +86,7 @@ impl Paired {
         let best = |run: fn(&Pair) -> &Measured| {
             self.pairs.iter().map(|pair| run(pair).cpu_s_per_gb).fold(f64::INFINITY, f64::min)
         };
-        best(|pair| &pair.ours) / best(|pair| &pair.peer).max(f64::MIN_POSITIVE.sqrt())
+        ratio(best(|pair| &pair.ours), best(|pair| &pair.peer))
     }
 
     /// What went wrong in any run.
@@ -102,10 +102,13 @@ impl Paired {
 impl Pair {
     /// Two runs and their ratio.
     pub(crate) fn new(peer: Measured, ours: Measured) -> Self {
-        // A peer that used no measurable time is a fault; the figure only has to be finite.
-        let ratio = ours.cpu_s_per_gb / peer.cpu_s_per_gb.max(f64::MIN_POSITIVE.sqrt());
-        Self { peer, ours, ratio }
+        Self { ratio: ratio(ours.cpu_s_per_gb, peer.cpu_s_per_gb), peer, ours }
     }
+}
+
+/// Our cost by the peer's. One that used no measurable time is a fault; the figure only has to be finite.
+fn ratio(ours: f64, peer: f64) -> f64 {
+    ours / peer.max(f64::MIN_POSITIVE.sqrt())
 }
 
 impl Measured {

@@ -205,7 +205,7 @@ fn staged<'a>(stage: &'a Stage<'_>) -> Vec<Section<'a>> {
     if stage.options.profile {
         sections.push(Section {
             ids: &[options::PROFILE],
-            time: profiling::PACE.run_time() * 8,
+            time: profiling::time(),
             measure: Box::new(|progress, findings| {
                 findings.profile = Some(profiling::measure(stage, progress)?);
                 Ok(())

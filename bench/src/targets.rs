@@ -2,8 +2,8 @@
 //!
 //! A ratio is against a peer in the same run. The other figures are absolute: they were set on a machine on
 //! which nginx answers a request for a small static file in [`NGINX_THERE_US`]. What it takes here is
-//! measured in each run, and each absolute target is shown scaled by the two as well; the scaled one is for
-//! the reader, and nobody else, to weigh.
+//! measured in each run, and each absolute target is shown scaled by the two as well. A verdict here is of the
+//! bound as it was set; which of the two counts is said in `bench/decisions/0001`.
 
 mod table;
 

@@ -53,10 +53,9 @@ impl Server {
     fn start_command(mut command: Command, media: &Path, args: &[&str]) -> Self {
         let log = NamedTempFile::new().expect("a writable place for temporary files");
         let cache = TempDir::new().expect("a writable place for temporary files");
+        command.arg("serve");
         if let Some(config) = variable(CONFIG).filter(|_| !args.contains(&"--config")) {
-            command.arg("serve").arg("--config").arg(config);
-        } else {
-            command.arg("serve");
+            command.arg("--config").arg(config);
         }
         let mut child = command
             .arg("--media")

@@ -32,12 +32,12 @@ pub(super) fn terminal(report: &Report) -> String {
 /// As `BASELINE.md`.
 pub(super) fn markdown(report: &Report) -> String {
     let e = &report.environment;
-    let kind = if report.quick { "make bench-quick" } else { "make bench" };
+    let kind = if report.quick { "make bench-quick" } else { "make bench-baseline" };
     let mut parts = vec![
         "# Baseline\n".to_owned(),
-        "Written by the bench (`--write-baseline`), with `baseline.json` beside it, from the best of three \
-         interleaved\npairs of each scenario; the table shows their medians. A later run fails when one of its \
-         costs is more than 15 %\nabove the baseline, each by the peer's cost in the same run.\n"
+        "Written by the bench (`--write-baseline`), with `baseline.json` beside it, from our best of three \
+         runs of each\nscenario by the peer's best; the table shows their medians. A later run fails when one of its \
+         costs, counted the same\nway, is more than 15 % above the baseline.\n"
             .to_owned(),
         format!("```\n{kind}        # {}\n```\n", report.command),
         format!(
@@ -60,7 +60,7 @@ pub(super) fn scale(report: &Report) -> Option<String> {
     let factor = machine_factor(&report.figures)?;
     Some(format!(
         "(bound here: an absolute bound was set where nginx takes 8.5 us for a static file of 10 kB; it takes \
-         {factor:.2} x that here, and so the bound is scaled; what binds is the reader's to decide. \
+         {factor:.2} x that here, and so the bound is scaled: bench/decisions/0001. \
          \"needs a profile\": a miss within 1.3 x may close with one in which 70 % of the excess is in named functions of \
          the kernel or a library)"
     ))

@@ -149,10 +149,13 @@ fn jobs(stage: &Stage<'_>) -> Vec<Job> {
     list.into_iter().filter(|job| !job.pieces.is_empty()).collect()
 }
 
+/// The jobs that a profile looks at.
+pub(super) const PROFILED: [&str; 5] =
+    ["O1-segment", "O2-segment", "O4-audio", "O5-media-plain", "O5-master-plain"];
+
 /// What a profile looks at: key, pieces, and whether they are large.
 pub(super) fn profiled(stage: &Stage<'_>) -> Vec<(&'static str, Vec<Piece>, bool)> {
-    let keys = ["O1-segment", "O2-segment", "O4-audio", "O5-media-plain", "O5-master-plain"];
-    let wanted = jobs(stage).into_iter().filter(|job| keys.contains(&job.key));
+    let wanted = jobs(stage).into_iter().filter(|job| PROFILED.contains(&job.key));
     wanted.map(|job| (job.key, job.pieces.clone(), job.is_large())).collect()
 }
 

@@ -1,5 +1,7 @@
 //! The optional section: system calls and functions of O1, O2, O4, O5 and O7, ours beside nginx's.
 
+use std::time::Duration;
+
 use super::Stage;
 use super::plain::{self, nginx_side, our_side};
 use super::uncached;
@@ -9,7 +11,14 @@ use crate::scenario::{Pace, requests};
 use crate::server::Setup;
 
 /// Long enough for samples, in a quick run too.
-pub(super) const PACE: Pace = Pace::FULL;
+const PACE: Pace = Pace::FULL;
+/// About what both servers take for files that are not in memory.
+const UNCACHED: Duration = Duration::from_secs(20);
+
+/// About how long it takes: every job on both servers.
+pub(super) fn time() -> Duration {
+    PACE.run_time() * 2 * u32::try_from(plain::PROFILED.len()).unwrap_or(u32::MAX) + UNCACHED
+}
 
 /// Looks at every job.
 pub(super) fn measure(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Result<Profile> {
@@ -37,6 +46,7 @@ pub(super) fn measure(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Res
         Ok(job) => found.jobs.push(job),
         Err(error) => found.notes.push(format!("O7: {error:#}")),
     }
+    progress.spent(UNCACHED);
     Ok(found)
 }
 

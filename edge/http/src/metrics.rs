@@ -6,7 +6,7 @@
 
 mod book;
 mod ledger;
-mod tallies;
+mod per_core;
 mod tally;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
@@ -14,7 +14,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Coll
 use self::book::Book;
 pub(crate) use self::{
     ledger::Ledger,
-    tallies::{Finished, PollTally},
+    per_core::{Finished, PollTally},
 };
 
 use crate::{cold_reads::ColdFigures, hot_set::HotSetMetrics};

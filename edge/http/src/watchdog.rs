@@ -1,10 +1,10 @@
 //! Whether anything holds a core up: what a poll costs in CPU time, and how long one waits for something that is no CPU.
 //!
-//! A core that computes too long, or sleeps in a read, keeps all its connections waiting. One poll in [`PollTally::ONE_IN`] is
-//! timed with two clocks: the thread's CPU time says how long it computed (a histogram, for the 99.9th percentile), and
-//! what the wall clock says beyond that is time in which it stood still. That counts as blocked when the thread gave its
-//! processor away by itself meanwhile; when it did not, another thread had taken it, which is no fault of ours. Untimed
-//! polls pay for a counter.
+//! A core that computes too long, or sleeps in a read, keeps all its connections waiting. One poll in
+//! [`PollTally::ONE_IN`] is timed with two clocks: the thread's CPU time says how long it computed (a histogram, for the
+//! 99.9th percentile), and what the wall clock says beyond that is time in which it stood still. That counts as blocked
+//! when the thread gave its processor away by itself meanwhile; when it did not, another thread had taken it, which is
+//! no fault of ours. Untimed polls pay for a counter.
 
 use std::{
     cell::Cell,

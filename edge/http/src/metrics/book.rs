@@ -12,7 +12,7 @@ use prometheus::{
 };
 
 use super::{
-    tallies::{CoreTally, PollTally, RouteTally},
+    per_core::{CoreTally, PollTally, RouteTally},
     tally::{SpreadSum, Tally},
 };
 

@@ -4,7 +4,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use super::{
     book::Book,
-    tallies::{CoreTally, Finished, PollTally, RouteTally},
+    per_core::{CoreTally, Finished, PollTally, RouteTally},
 };
 use crate::handler::RouteClass;
 
