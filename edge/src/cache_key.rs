@@ -1,0 +1,1 @@
+//! What names an object in the cache: environment, path and the queries that matter.

@@ -1,0 +1,15 @@
+//! The edge role: a request in, an answer from memory or from an origin out.
+//!
+//! It knows HTTP and tokens; it does not know media, with one exception: it understands the directives of a blocking
+//! playlist.
+
+#![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+pub mod cache_key;
+pub mod cache_status;
+pub mod cmcd;
+pub mod events;
+pub mod freshness;
+pub mod live_hold;
+pub mod orders;
+pub mod upstream;
