@@ -3,12 +3,12 @@
 //!
 //! ```text
 //!  Slabs::allocate ─▶ Filling (one owner writes) ─share─▶ SlabRange (many read, none writes)
-//!        ▲                                                      │ last one dropped
+//!        ▲              └─▶ Appending (writes on) ──written──▶  │ last one dropped
 //!        └── punched hole: fresh pages ◀── reclaim ◀── released ┘
 //! ```
 //!
 //! Pages that `sendfile` puts into a socket are referenced, not copied: a page written again while a slow client has
-//! not taken it would reach that client changed. So a range is never written after it was shared, and its place is
+//! not taken it would reach that client changed. So no byte is written after it was shared, and the place of a range is
 //! given to nobody before `fallocate` has punched it out: the file then has fresh pages there, and the old ones live
 //! until the last socket lets go of them.
 //!
@@ -32,7 +32,7 @@ use self::{
 };
 use crate::page;
 
-pub use range::{Filling, SlabRange};
+pub use range::{Appending, Filling, SlabRange};
 
 /// Addresses for each byte of memory.
 const ADDRESSES_A_BYTE: usize = 2;

@@ -1,4 +1,4 @@
-//! Address tokens: `Bytes` that stand for bytes of files which nobody has read.
+//! Address tokens: `Bytes` that stand for bytes of files, or of slabs, which nobody has read.
 //!
 //! ```text
 //!  Run [(file, offset, len) …] ─issue─▶ Bytes in slot n ─ hyper's queue ─▶ find ─▶ (Run, offset in it) ─▶ splice
@@ -15,13 +15,13 @@
 use std::{
     collections::VecDeque,
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 
-use crate::address_space::AddressRange;
+use crate::{address_space::AddressRange, slab::SlabRange};
 
 /// Addresses of one slot: the longest run.
 pub const RUN_BYTES_MAX: usize = 2 << 20;
@@ -37,16 +37,36 @@ pub trait Source: AsFd + Send + Sync + 'static {
     fn is_unchanged(&self) -> io::Result<bool>;
 }
 
-/// Byte ranges of files, one after the other.
+/// Byte ranges of files and slabs, one after the other.
 #[derive(Debug)]
 pub struct Run<F> {
     pieces: Vec<Piece<F>>,
 }
 
+/// What holds the bytes of a piece.
+#[derive(Debug)]
+pub(crate) enum Held<F> {
+    /// A file that may change under us.
+    File(Arc<F>),
+    /// Memory that nobody writes any more.
+    Slab(SlabRange),
+}
+
+impl<F: AsFd> Held<F> {
+    /// What to send from.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File(file) => file.as_fd(),
+            Self::Slab(range) => range.file(),
+        }
+    }
+}
+
 /// One byte range of a file, and where it ends in its run.
 #[derive(Debug)]
 struct Piece<F> {
-    file: Arc<F>,
+    held: Held<F>,
+    /// In bytes of the file, or of the file that the slab lies in.
     offset: u64,
     /// Bytes of the run up to the end of this piece.
     end: usize,
@@ -55,7 +75,7 @@ struct Piece<F> {
 /// What is left of one piece.
 #[derive(Debug)]
 pub(crate) struct Rest<'a, F> {
-    pub(crate) file: &'a Arc<F>,
+    pub(crate) held: &'a Held<F>,
     /// Where it begins, in bytes of the file.
     pub(crate) offset: u64,
     /// Its length; not 0.
@@ -73,12 +93,21 @@ impl<F> Run<F> {
     ///
     /// The caller vouches that `offset + len` does not pass 2^63, as no file reaches beyond.
     pub fn push(&mut self, file: &Arc<F>, offset: u64, len: u64) -> usize {
+        self.push_held(offset, usize::try_from(len).unwrap_or(usize::MAX), || Held::File(Arc::clone(file)))
+    }
+
+    /// Appends as much of `range` as a run can hold; returns how much that was.
+    pub fn push_slab(&mut self, range: &SlabRange) -> usize {
+        self.push_held(range.file_offset(), range.len(), || Held::Slab(range.clone()))
+    }
+
+    fn push_held(&mut self, offset: u64, len: usize, held: impl FnOnce() -> Held<F>) -> usize {
         let start = self.len();
         let room = if self.pieces.len() < RUN_PIECES_MAX { RUN_BYTES_MAX.saturating_sub(start) } else { 0 };
-        let taken = usize::try_from(len).unwrap_or(usize::MAX).min(room);
+        let taken = len.min(room);
         if taken > 0 {
             let end = start.saturating_add(taken);
-            self.pieces.push(Piece { file: Arc::clone(file), offset, end });
+            self.pieces.push(Piece { held: held(), offset, end });
         }
         taken
     }
@@ -98,7 +127,7 @@ impl<F> Run<F> {
         self.pieces.len()
     }
 
-    /// The file of each piece that has a byte in `from..to`, in order.
+    /// The file of each piece that has a byte in `from..to` and is one of a file, in order.
     pub(crate) fn files(&self, from: usize, to: usize) -> impl Iterator<Item = &Arc<F>> {
         let first = self.pieces.partition_point(|piece| piece.end <= from);
         let last = self.pieces.partition_point(|piece| piece.end < to);
@@ -106,7 +135,10 @@ impl<F> Run<F> {
             .get(first..=last.min(self.pieces.len().saturating_sub(1)))
             .unwrap_or_default()
             .iter()
-            .map(|piece| &piece.file)
+            .filter_map(|piece| match &piece.held {
+                Held::File(file) => Some(file),
+                Held::Slab(_) => None,
+            })
     }
 
     /// The piece that byte `at` of the run lies in, from there to its end.
@@ -117,7 +149,7 @@ impl<F> Run<F> {
             index.checked_sub(1).and_then(|before| self.pieces.get(before)).map_or(0, |before| before.end);
         let into = u64::try_from(at.checked_sub(start)?).ok()?;
         let offset = piece.offset.checked_add(into)?;
-        Some(Rest { file: &piece.file, offset, len: piece.end.checked_sub(at)? })
+        Some(Rest { held: &piece.held, offset, len: piece.end.checked_sub(at)? })
     }
 }
 

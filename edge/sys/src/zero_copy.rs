@@ -231,7 +231,7 @@ fn send_file<F: Source>(socket: BorrowedFd<'_>, piece: &Rest<'_, F>) -> Result<(
     let asked = piece.len.min(SENDFILE_BYTES_MAX);
     let taken = Taken::of(retry_on_intr(|| {
         let mut offset = piece.offset;
-        rustix::fs::sendfile(socket, piece.file.as_fd(), Some(&mut offset), asked)
+        rustix::fs::sendfile(socket, piece.held.as_fd(), Some(&mut offset), asked)
     }))?;
     if taken.bytes == 0 && !taken.is_blocked {
         return Err(piece.truncated());

@@ -1,8 +1,8 @@
-//! Handles of ranges: [`Filling`] has one owner, who writes; [`SlabRange`] has many, who read.
+//! Handles of ranges: [`Filling`] and [`Appending`] have one owner, who writes; [`SlabRange`] has many, who read.
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd as _, BorrowedFd},
     ptr::NonNull,
     sync::Arc,
 };
@@ -70,6 +70,51 @@ impl Filling {
     pub fn share(self) -> SlabRange {
         SlabRange { region: Arc::new(self.region), at: 0, len: self.len }
     }
+
+    /// To be written from its front on, and read meanwhile as far as that has come.
+    pub fn append_only(self) -> Appending {
+        Appending { region: Arc::new(self.region), len: self.len, filled: 0 }
+    }
+}
+
+/// A range that is written from its front on. What is written can be shared at once, and is never written again.
+#[derive(Debug)]
+pub struct Appending {
+    region: Arc<Region>,
+    len: usize,
+    /// Bytes written; at most `len`.
+    filled: usize,
+}
+
+impl Appending {
+    /// Bytes written.
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// Bytes that can still be written.
+    pub fn room(&self) -> usize {
+        self.len.saturating_sub(self.filled)
+    }
+
+    /// Appends what fits of `bytes`; returns how much that was.
+    pub fn append(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.room());
+        // SAFETY: `filled` lies inside the region, whose mapping holds at least `len` bytes.
+        let end = unsafe { self.region.address().add(self.filled) };
+        // SAFETY: the source is valid for `taken` bytes of it, the target for `taken` bytes from `filled`, which is at
+        // most `len`. They do not overlap: `bytes` is borrowed, and every slice of this region that exists lies in
+        // front of `filled` (`written`). Nobody else writes: this is the region's only writer, borrowed for writing.
+        // Nobody reads there: `SlabRange`s of the region end at or before `filled`.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), end.as_ptr(), taken) };
+        self.filled = self.filled.saturating_add(taken);
+        taken
+    }
+
+    /// What is written so far. Cloning the result shares the bytes.
+    pub fn written(&self) -> SlabRange {
+        SlabRange { region: Arc::clone(&self.region), at: 0, len: self.filled }
+    }
 }
 
 /// Bytes of a slab that nobody changes any more, or a part of them. Cheap to clone.
@@ -98,18 +143,6 @@ impl SlabRange {
         start.checked_add(len).filter(|end| *end <= self.len)?;
         let at = self.at.checked_add(start)?;
         Some(Self { region: Arc::clone(&self.region), at, len })
-    }
-
-    /// Sends at most `len` bytes from `start` on into `socket` without copying them; how many the socket took. They
-    /// stay as they are in there also when this is the last handle, and it is dropped.
-    ///
-    /// # Errors
-    /// The system's error; [`io::ErrorKind::InvalidInput`] when the range has no byte at `start`.
-    pub fn send_file(&self, socket: impl AsFd, start: usize, len: usize) -> io::Result<usize> {
-        let left = self.len.checked_sub(start).filter(|left| *left > 0).ok_or(io::ErrorKind::InvalidInput)?;
-        let start = u64::try_from(start).expect("an offset in memory fits 64 bits");
-        let mut offset = self.file_offset().saturating_add(start);
-        Ok(rustix::fs::sendfile(socket, self.file(), Some(&mut offset), left.min(len))?)
     }
 
     /// The file the bytes lie in. Not public: it can be written, and then `as_ref` would be unsound.

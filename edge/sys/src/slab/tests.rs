@@ -122,11 +122,11 @@ fn connection() -> (TcpStream, TcpStream) {
 
 /// Puts `range` into the socket without copying it; the reader stalls, so that it stays there.
 fn send(writer: &TcpStream, range: &SlabRange) {
-    let mut sent = 0;
-    while sent < range.len() {
-        sent += range.send_file(writer, sent, usize::MAX).unwrap();
+    let mut offset = range.file_offset();
+    let mut left = range.len();
+    while left > 0 {
+        left -= rustix::fs::sendfile(writer, range.file(), Some(&mut offset), left).unwrap();
     }
-    assert!(range.send_file(writer, sent, 1).is_err(), "no byte is left");
 }
 
 fn received(mut reader: TcpStream, len: usize) -> Vec<u8> {
@@ -148,6 +148,46 @@ fn a_reader_that_stalls_gets_the_bytes_that_were_sent() {
     let again = filled(&slabs, len, b'n');
     assert_eq!(again.file_offset(), place, "the test needs the same place");
     assert!(received(reader, len) == vec![b'o'; len]);
+}
+
+#[test]
+fn what_is_appended_can_be_read_at_once_and_stays_as_it_was() {
+    let slabs = slabs(8, 8);
+    let page = page::page_bytes();
+    let mut range = slabs.allocate(page + 10).unwrap().append_only();
+    assert!(range.written().is_empty());
+    assert_eq!(range.append(b"first"), 5);
+    let early = range.written();
+    let place = early.file_offset();
+    assert_eq!((range.append(&vec![b'x'; 2 * page]), range.filled(), range.room()), (page + 5, page + 10, 0));
+    assert_eq!(range.append(b"more"), 0, "not one byte past the end");
+    assert_eq!(early.as_ref(), b"first");
+    let all = range.written();
+    assert!(all.as_ref().starts_with(b"firstxxx") && all.len() == page + 10);
+    assert_eq!(all.file_offset(), place);
+    drop((range, early));
+    slabs.reclaim();
+    assert_eq!(slabs.usage().used_bytes, 2 * page, "one handle is enough");
+    drop(all);
+    slabs.reclaim();
+    assert_eq!(slabs.usage().used_bytes, 0);
+}
+
+/// What a growing object does: a reader is sent what is there, and more is written behind it in the same page.
+#[test]
+fn a_reader_that_stalls_gets_what_was_there_when_more_is_appended() {
+    let slabs = slabs(8, 8);
+    let mut range = slabs.allocate(page::page_bytes()).unwrap().append_only();
+    let (writer, reader) = connection();
+    let mut expected = Vec::new();
+    for letter in b'a'..b'k' {
+        range.append(&[letter; 100]);
+        send(&writer, &range.written());
+        expected.extend((b'a'..=letter).flat_map(|letter| [letter; 100]));
+    }
+    drop(range);
+    slabs.reclaim();
+    assert!(received(reader, expected.len()) == expected);
 }
 
 /// The same on the bare mechanism, with the hole and without it: without, the wrong bytes arrive. If this test ever

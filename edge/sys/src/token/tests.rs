@@ -8,7 +8,7 @@ use crate::address_space::{Access, AddressSpace};
 struct Still(File);
 
 impl AsFd for Still {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
@@ -54,7 +54,7 @@ fn a_run_knows_what_each_of_its_bytes_is() {
         [(0, &one, 1000, 10), (9, &one, 1009, 1), (10, &two, 5, 1), (11, &one, 2000, 20), (30, &one, 2019, 1)]
     {
         let rest = run.rest(at).unwrap();
-        assert!(Arc::ptr_eq(rest.file, file), "{at}");
+        assert!(matches!(rest.held, Held::File(held) if Arc::ptr_eq(held, file)), "{at}");
         assert_eq!((rest.offset, rest.len), (offset, len), "{at}");
     }
     assert!(run.rest(31).is_none());

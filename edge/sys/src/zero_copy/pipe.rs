@@ -88,7 +88,7 @@ impl Ends {
             }
             let spliced = retry_on_intr(|| {
                 let mut offset = piece.offset;
-                let (file, len) = (piece.file.as_fd(), piece.len.min(room));
+                let (file, len) = (piece.held.as_fd(), piece.len.min(room));
                 rustix::pipe::splice(file, Some(&mut offset), &self.write, None, len, SpliceFlags::NONBLOCK)
             });
             match spliced {

@@ -11,6 +11,7 @@ use std::{
 use super::*;
 use crate::{
     address_space::{Access, AddressRange, AddressSpace},
+    slab::{SlabLimits, Slabs},
     token::RUN_BYTES_MAX,
 };
 
@@ -144,6 +145,25 @@ fn what_is_sent_is_memory_and_file_bytes_in_order_at_any_pace() {
         let slices = [head.clone(), scattered, tail, Bytes::new(), head, whole];
         assert!(stage.send_all(&slices, allowance, gulp) == expected, "{allowance} {gulp}");
     }
+}
+
+#[test]
+fn slabs_are_sent_between_files_and_need_no_handle_afterwards() {
+    let slabs = Slabs::new(SlabLimits { memory_bytes: 1 << 20, slab_bytes: 1 << 20 }).unwrap();
+    let mut filling = slabs.allocate(300_000).unwrap();
+    filling.as_mut_slice().iter_mut().zip((0..241).cycle()).for_each(|(byte, value)| *byte = value);
+    let range = filling.share();
+    let mut stage = Stage::new();
+    let mut run = Run::default();
+    assert_eq!(run.push(&stage.file, 500, 70_000), 70_000);
+    assert_eq!(run.push_slab(&range.part(1000, 250_000).unwrap()), 250_000);
+    assert_eq!(run.push(&stage.file, 9, 10), 10);
+    let expected = [&stage.bytes[500..70_500], &range.as_ref()[1000..251_000], &stage.bytes[9..19]].concat();
+    let token = stage.courier.issue(run).unwrap();
+    drop(range);
+    assert!(stage.send_all(&[token], usize::MAX, 100_000) == expected);
+    slabs.reclaim();
+    assert_eq!(slabs.usage().used_bytes, 0);
 }
 
 #[test]
