@@ -90,6 +90,11 @@ impl Exchange {
         self.activity.body_began(|| self.now());
     }
 
+    /// The body, whose length was not known, has ended where it is.
+    pub(crate) fn open_body_ended(&self) {
+        self.promised.set(Some(self.sent.get()));
+    }
+
     /// `len` bytes of the body were handed to the transport.
     pub(crate) fn sent(&self, len: u64) {
         self.sent.set(self.sent.get().saturating_add(len));

@@ -13,7 +13,10 @@ use bytes::{Bytes, BytesMut};
 use rillcast_sys::slab::SlabRange;
 
 pub(crate) use self::sources::Sources;
-use crate::body_source::{BodySource, FileExtent, SourceFile};
+use crate::{
+    body_source::{BodySource, FileExtent, SourceFile},
+    growing::GrowingPart,
+};
 
 /// A response body as a list of [`BodySource`]s.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +43,8 @@ impl Body {
         if source.is_empty() {
             return;
         }
-        let end = self.len().checked_add(source.len()).expect("no body is described beyond 2^64 bytes");
+        assert!(!self.is_open(), "nothing follows an open end");
+        let end = self.len().saturating_add(source.len());
         if let (Some(Part { end: last_end, source: BodySource::File(last) }), BodySource::File(next)) =
             (self.parts.last_mut(), &source)
             && let Some(joined) = last.joined(next)
@@ -55,6 +59,12 @@ impl Body {
     /// Length in bytes.
     pub fn len(&self) -> u64 {
         self.parts.last().map_or(0, |part| part.end)
+    }
+
+    /// Whether it ends where nobody knows yet. Its length is then that of the longest body there can be, and it is sent
+    /// without one.
+    pub fn is_open(&self) -> bool {
+        matches!(self.parts.last(), Some(Part { source: BodySource::Growing(part), .. }) if part.is_open())
     }
 
     /// Whether it has no byte.
@@ -103,7 +113,8 @@ impl Body {
     ///
     /// # Errors
     /// [`io::ErrorKind::FileTooLarge`] when the body is longer than `limit_bytes`; the system's error, or
-    /// [`io::ErrorKind::UnexpectedEof`] for a file that became shorter.
+    /// [`io::ErrorKind::UnexpectedEof`] for a file that became shorter; [`io::ErrorKind::Unsupported`] for a body that is
+    /// still arriving.
     pub fn read_blocking(&self, limit_bytes: usize) -> io::Result<Bytes> {
         let len = usize::try_from(self.len()).ok().filter(|len| *len <= limit_bytes);
         let len = len.ok_or(io::ErrorKind::FileTooLarge)?;
@@ -112,6 +123,7 @@ impl Body {
             match source {
                 BodySource::Mem(bytes) => all.extend_from_slice(bytes),
                 BodySource::Slab(range) => all.extend_from_slice(range.as_ref()),
+                BodySource::Growing(_) => return Err(io::ErrorKind::Unsupported.into()),
                 BodySource::File(extent) => {
                     let start = all.len();
                     let len = usize::try_from(extent.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -128,7 +140,7 @@ impl Body {
     pub(crate) fn first_file(&self) -> Option<&FileExtent> {
         self.sources().find_map(|source| match source {
             BodySource::File(extent) => Some(extent),
-            BodySource::Mem(_) | BodySource::Slab(_) => None,
+            BodySource::Mem(_) | BodySource::Slab(_) | BodySource::Growing(_) => None,
         })
     }
 
@@ -185,6 +197,14 @@ impl From<SlabRange> for Body {
     fn from(range: SlabRange) -> Self {
         let mut body = Self::new();
         body.push(range);
+        body
+    }
+}
+
+impl From<GrowingPart> for Body {
+    fn from(part: GrowingPart) -> Self {
+        let mut body = Self::new();
+        body.push(part);
         body
     }
 }

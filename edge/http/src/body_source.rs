@@ -28,6 +28,8 @@ use rillcast_sys::{
     token::Source,
 };
 
+use crate::growing::GrowingPart;
+
 /// One piece of a body, not yet read.
 #[derive(Debug, Clone)]
 pub enum BodySource {
@@ -37,15 +39,18 @@ pub enum BodySource {
     File(FileExtent),
     /// Bytes in shared memory that a socket may hold on to; cloning shares them.
     Slab(SlabRange),
+    /// Bytes that may not have arrived yet.
+    Growing(GrowingPart),
 }
 
 impl BodySource {
-    /// Length in bytes.
+    /// Length in bytes; of an open end, as many as there can be.
     pub fn len(&self) -> u64 {
         match self {
             Self::Mem(bytes) => u64::try_from(bytes.len()).expect("a length in memory fits 64 bits"),
             Self::File(extent) => extent.len,
             Self::Slab(range) => u64::try_from(range.len()).expect("a length in memory fits 64 bits"),
+            Self::Growing(part) => part.len(),
         }
     }
 
@@ -64,6 +69,7 @@ impl BodySource {
                 let part = range.part(index(start), index(end.saturating_sub(start)));
                 Self::Slab(part.expect("a cut lies inside its source"))
             }
+            Self::Growing(part) => Self::Growing(part.cut(start, end)),
             Self::File(extent) => Self::File(FileExtent {
                 file: Arc::clone(&extent.file),
                 offset: extent.offset.checked_add(start).expect("the extent ends inside its file"),
@@ -82,6 +88,12 @@ impl From<Bytes> for BodySource {
 impl From<SlabRange> for BodySource {
     fn from(range: SlabRange) -> Self {
         Self::Slab(range)
+    }
+}
+
+impl From<GrowingPart> for BodySource {
+    fn from(part: GrowingPart) -> Self {
+        Self::Growing(part)
     }
 }
 

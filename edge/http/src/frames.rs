@@ -1,11 +1,14 @@
 //! A body on its way out: one frame after the other, each made only when the transport asks for it.
 //!
 //! ```text
-//!  Mem, Slab ────────────────────────────────────── as it is ───────────────┐
+//!  Growing ── what has arrived of it, as below; else wait ──────────────────┐
+//!  Mem, Slab ────────────────────────────────────── as it is ───────────────┤
 //!  File… ─┬─ plain HTTP/1.1, large, in memory ───── an address token ────────┼─▶ frame
 //!         ├─ small, or TLS, or HTTP/2, in memory ── gathered into a buffer ──┤
 //!         └─ not in memory ──────────────────────── read away from the core ─┘
 //! ```
+//!
+//! A large slab leaves as a token too, where tokens can.
 //!
 //! No disk ever stops a core, and bytes of a file that was changed in place are never sent under the name of the old
 //! ones: the connection breaks.
@@ -40,6 +43,7 @@ use crate::{
     body_source::{BodySource, FileExtent},
     buffer_pool::BufferShare,
     cold_reads::ColdShare,
+    growing::{Broken, GrowingPart},
     socket::zero_copy::Outlet,
 };
 
@@ -64,6 +68,9 @@ pub enum FrameError {
     /// The disk or the system.
     #[error("reading the source file failed")]
     Read(#[source] io::Error),
+    /// A body that was arriving will not: the upstream's fault, or our limit.
+    #[error("the rest of the body does not come: {}", .0.reason())]
+    Broken(Broken),
 }
 
 impl FrameError {
@@ -73,6 +80,7 @@ impl FrameError {
             Self::Changed => "source_changed",
             Self::Truncated { .. } => "source_truncated",
             Self::Read(_) => "source_unreadable",
+            Self::Broken(_) => "upstream_broken",
         }
     }
 }
@@ -105,8 +113,10 @@ pub(crate) struct Carrier {
 /// The body of a response, being sent. Belongs to one connection on one core.
 pub(crate) struct Frames {
     sources: Sources,
-    /// Bytes left, of all sources.
+    /// Bytes left, of all sources; of an open end, as many as there can be.
     left: u64,
+    /// Whether the end is not known.
+    is_open: bool,
     /// Of those, bytes to be read before a token is thought of again.
     read_first: u64,
     carrier: Carrier,
@@ -123,6 +133,7 @@ impl Frames {
         exchange.begin_body(body.len());
         Self {
             left: body.len(),
+            is_open: body.is_open(),
             read_first: 0,
             sources: body.into_sources(),
             disk: carrier.cold.clone().map(DiskPieces::new),
@@ -151,9 +162,14 @@ impl Frames {
                 None => return Poll::Ready(None),
                 Some(BodySource::Mem(bytes)) => return Poll::Ready(Some(Ok(self.cut_memory(bytes)))),
                 Some(BodySource::Slab(range)) => {
-                    self.sources.give_back(Bytes::from_owner(range));
-                    continue;
+                    self.sources.give_back(range);
+                    return Poll::Ready(Some(Ok(self.next_of_slab())));
                 }
+                Some(BodySource::Growing(part)) => match self.poll_growing(part, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
+                },
                 Some(BodySource::File(extent)) => {
                     self.sources.give_back(extent.clone());
                     if may_ask_disk && self.ask_disk(&extent) {
@@ -172,6 +188,35 @@ impl Frames {
                 }
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
+        }
+    }
+
+    /// Puts what has arrived of `part` in front of its rest.
+    fn poll_growing(&mut self, mut part: GrowingPart, cx: &mut Context<'_>) -> Poll<Result<(), FrameError>> {
+        let next = part.poll_next(cx);
+        match next {
+            Poll::Ready(None) => Poll::Ready(Ok(())),
+            Poll::Ready(Some(Ok(source))) => {
+                self.sources.give_back(part);
+                self.sources.give_back(source);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Some(Err(why))) => Poll::Ready(Err(FrameError::Broken(why))),
+            Poll::Pending => {
+                self.sources.give_back(part);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The front of the sources, which begin with a slab: as a token where that is worth it, else its bytes.
+    fn next_of_slab(&mut self) -> Bytes {
+        if let Some(token) = self.next_token() {
+            return token;
+        }
+        match self.sources.next() {
+            Some(BodySource::Slab(range)) => self.cut_memory(Bytes::from_owner(range)),
+            _ => Bytes::new(),
         }
     }
 
@@ -232,7 +277,13 @@ impl http_body::Body for Frames {
                 self.exchange.fail(error.reason(), &error);
                 Some(Err(error))
             }
-            None => None,
+            None => {
+                if std::mem::take(&mut self.is_open) {
+                    self.left = 0;
+                    self.exchange.open_body_ended();
+                }
+                None
+            }
         })
     }
 
@@ -242,7 +293,7 @@ impl http_body::Body for Frames {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        if self.is_open { SizeHint::default() } else { SizeHint::with_exact(self.left) }
     }
 }
 

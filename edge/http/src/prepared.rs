@@ -35,7 +35,8 @@ const OURS: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-/// Fields that a head has room for: ours, some of the handler's, and those that the server adds to every response.
+/// Fields that a head has room for: ours, some of the handler's, those that it adds to one answer, and those that the
+/// server adds to every response.
 const FIELDS: usize = 24;
 
 /// An [`Entity`], prepared to be sent often.
@@ -130,7 +131,9 @@ impl Prepared {
     fn head(&self, coding: Option<Coding>, cors: &Cors) -> &HeaderMap {
         self.variant(coding).head.get_or_init(|| {
             let mut headers = self.write_head(coding, cors);
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.len(coding)));
+            if !self.entity.body.is_open() {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.len(coding)));
+            }
             // Each answer puts its own here; a copy of the head has no room for one field more.
             headers.insert(X_REQUEST_ID, HeaderValue::from_static(""));
             headers
@@ -147,7 +150,9 @@ impl Prepared {
         }
         headers.insert(header::CONTENT_TYPE, of.content_type.clone());
         headers.insert(header::CACHE_CONTROL, of.cache_control.clone());
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        if !of.body.is_open() {
+            headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        }
         if let Some(etag) = self.etag(coding) {
             headers.insert(header::ETAG, etag.to_header_value());
         }

@@ -9,14 +9,24 @@ use crate::{body::Body, entity::Entity, prepared::Prepared, problem::Problem};
 /// A handler's answer, before ranges, conditions, codings and cross-origin headers are applied.
 #[derive(Debug)]
 pub enum Reply {
-    /// A representation to serve; a handler may keep it and give it again.
-    Entity(Rc<Prepared>),
+    /// A representation to serve.
+    Entity(Representation),
     /// An error.
     Problem(Box<Problem>),
     /// Look elsewhere.
     Redirect(Redirect),
     /// A response as it stands: status, headers, whole body. No ranges, no conditions, no compression.
     Raw(Box<RawReply>),
+}
+
+/// A representation to serve. A handler may keep what is prepared and give it again.
+#[derive(Debug)]
+pub struct Representation {
+    /// The entity.
+    pub prepared: Rc<Prepared>,
+    /// What this answer says beside what the entity always says, such as `Age`: also on 206 and 304. The entity itself
+    /// must not have these fields.
+    pub added: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// A redirection.
@@ -73,15 +83,29 @@ impl RawReply {
     }
 }
 
+impl Reply {
+    /// Adds a field to the answer, whatever it is.
+    #[must_use]
+    pub fn with_added(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        match &mut self {
+            Self::Entity(representation) => representation.added.push((name, value)),
+            Self::Problem(problem) => drop(problem.headers.insert(name, value)),
+            Self::Redirect(redirect) => drop(redirect.headers.insert(name, value)),
+            Self::Raw(raw) => drop(raw.headers.insert(name, value)),
+        }
+        self
+    }
+}
+
 impl From<Entity> for Reply {
     fn from(entity: Entity) -> Self {
-        Self::Entity(Rc::new(Prepared::new(entity)))
+        Rc::new(Prepared::new(entity)).into()
     }
 }
 
 impl From<Rc<Prepared>> for Reply {
     fn from(prepared: Rc<Prepared>) -> Self {
-        Self::Entity(prepared)
+        Self::Entity(Representation { prepared, added: Vec::new() })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     problem::{PROBLEM_JSON, Problem},
     question::Question,
     range::{self, RangeAnswer},
-    reply::{RawReply, Redirect, Reply},
+    reply::{RawReply, Redirect, Reply, Representation},
     request_id::X_REQUEST_ID,
 };
 
@@ -43,7 +43,11 @@ impl Responder {
     /// Must run inside a tokio runtime when entities may be compressed.
     pub async fn respond(&self, question: &Question, reply: Reply) -> Response<Body> {
         let mut response = match reply {
-            Reply::Entity(prepared) => serve(question, prepared, self).await,
+            Reply::Entity(Representation { prepared, added }) => {
+                let mut response = serve(question, prepared, self).await;
+                response.headers_mut().extend(added);
+                response
+            }
             Reply::Problem(problem) => self.permit(question, explain(question, *problem)),
             Reply::Redirect(redirect) => self.permit(question, send_elsewhere(redirect)),
             Reply::Raw(raw) => self.permit(question, pass(*raw)),
@@ -129,6 +133,10 @@ fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body
 fn asked_range(question: &Question, prepared: &Prepared, coding: Option<Coding>) -> RangeAnswer {
     let mut fields = question.headers().get_all(header::RANGE).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return RangeAnswer::Whole };
+    if prepared.entity().body.is_open() {
+        // Where a range would end cannot be said yet; the whole is as good an answer (RFC 9110 §14.2).
+        return RangeAnswer::Whole;
+    }
     let validators = prepared.validators(coding);
     let counts = *question.method() == Method::GET
         && conditional::is_range_allowed(question.headers(), validators, question.received());
@@ -203,7 +211,9 @@ fn pass(raw: RawReply) -> Response<Body> {
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return response(status, headers, Body::new());
     }
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if !body.is_open() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
     response(status, headers, body)
 }
 

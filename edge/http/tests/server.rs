@@ -29,6 +29,9 @@ mod draining;
 #[path = "server/framing.rs"]
 mod framing;
 #[cfg(test)]
+#[path = "server/growing.rs"]
+mod growing;
+#[cfg(test)]
 #[path = "server/haproxy.rs"]
 mod haproxy;
 #[cfg(test)]

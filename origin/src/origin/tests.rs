@@ -58,10 +58,10 @@ fn ask_for_playlists(seconds: usize) -> String {
         runtime.block_on(async {
             let recent = origin.recent();
             let body = async |path: String| {
-                let Reply::Entity(entity) = origin.serve(&recent, &path, SystemTime::UNIX_EPOCH).await else {
+                let Reply::Entity(answer) = origin.serve(&recent, &path, SystemTime::UNIX_EPOCH).await else {
                     panic!("no entity at {path}")
                 };
-                entity
+                answer.prepared
             };
             let path = Locator::Multivariant { asset: AssetPath::new("film.mp4").expect("clean") };
             drop(body(path.to_string()).await);

@@ -30,6 +30,17 @@ impl Sources {
         }
     }
 
+    /// The next source when a token can stand for it: an extent, or a part of a slab.
+    pub(crate) fn next_tokenable(&mut self) -> Option<BodySource> {
+        match self.next()? {
+            source @ (BodySource::File(_) | BodySource::Slab(_)) => Some(source),
+            other => {
+                self.give_back(other);
+                None
+            }
+        }
+    }
+
     /// Puts `source` in front of all others; an empty one changes nothing.
     pub(crate) fn give_back(&mut self, source: impl Into<BodySource>) {
         let source = source.into();
@@ -38,10 +49,10 @@ impl Sources {
         }
     }
 
-    /// Puts what is left of `extent` behind its first `taken` bytes in front of all others.
-    pub(crate) fn give_back_rest(&mut self, extent: FileExtent, taken: u64) {
-        let len = extent.len();
-        let taken = taken.min(len);
-        self.give_back(BodySource::File(extent).cut(taken, len));
+    /// Puts what is left of `source` behind its first `taken` bytes in front of all others.
+    pub(crate) fn give_back_rest(&mut self, source: impl Into<BodySource>, taken: u64) {
+        let source = source.into();
+        let len = source.len();
+        self.give_back(source.cut(taken.min(len), len));
     }
 }

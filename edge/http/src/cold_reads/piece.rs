@@ -82,9 +82,13 @@ impl Piece {
         {
             let extent = match source {
                 BodySource::File(extent) => extent,
-                other => {
+                other @ (BodySource::Mem(_) | BodySource::Slab(_)) => {
                     sources.push(other);
                     continue;
+                }
+                arriving @ BodySource::Growing(_) => {
+                    from.give_back(arriving);
+                    break;
                 }
             };
             let start = extent.offset();
@@ -151,6 +155,7 @@ fn joined(sources: Vec<BodySource>) -> Vec<BodySource> {
             BodySource::Mem(bytes) => all.extend_from_slice(&bytes),
             BodySource::Slab(range) => all.extend_from_slice(range.as_ref()),
             BodySource::File(_) => unreachable!("extents were just cut from what was read"),
+            BodySource::Growing(_) => unreachable!("a piece ends before what is still arriving"),
         }
     }
     vec![all.freeze().into()]

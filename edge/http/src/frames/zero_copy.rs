@@ -1,4 +1,4 @@
-//! Runs of extents as address tokens: the way over plain HTTP/1.1.
+//! Runs of extents and slabs as address tokens: the way over plain HTTP/1.1.
 //!
 //! A body is looked at in windows of at most 2 MiB, so that what is known of the page cache is fresh when the bytes
 //! are sent. A window becomes a token as far as it is in memory and large enough to be worth it.
@@ -10,7 +10,7 @@ use rillcast_sys::token::{RUN_BYTES_MAX, RUN_PIECES_MAX, Run};
 
 use crate::{
     body::Sources,
-    body_source::{FileExtent, SourceFile},
+    body_source::{BodySource, SourceFile},
     socket::zero_copy::Outlet,
 };
 
@@ -31,7 +31,7 @@ pub(super) enum Advice {
 /// Takes a token's worth from the front of `sources`, as far as it is in memory; or nothing.
 pub(super) fn advise(sources: &mut Sources, outlet: &Outlet, now: Instant) -> Advice {
     let window = take_window(sources);
-    let len = window.iter().map(FileExtent::len).fold(0, u64::saturating_add);
+    let len = window.iter().map(BodySource::len).fold(0, u64::saturating_add);
     if !is_worthwhile(len, window.len()) {
         give_back(sources, window, 0);
         return Advice::Read(len);
@@ -48,15 +48,15 @@ pub(super) fn advise(sources: &mut Sources, outlet: &Outlet, now: Instant) -> Ad
     token.map_or(Advice::Read(len), Advice::Token)
 }
 
-/// The extents at the front of `sources`: as many as make a run.
-fn take_window(sources: &mut Sources) -> Vec<FileExtent> {
+/// The extents and slabs at the front of `sources`: as many as make a run.
+fn take_window(sources: &mut Sources) -> Vec<BodySource> {
     let (mut window, mut len) = (Vec::new(), 0);
     while window.len() < RUN_PIECES_MAX
         && len < RUN_BYTES_MAX
-        && let Some(extent) = sources.next_extent()
+        && let Some(source) = sources.next_tokenable()
     {
-        len = len.saturating_add(usize::try_from(extent.len()).unwrap_or(usize::MAX));
-        window.push(extent);
+        len = len.saturating_add(usize::try_from(source.len()).unwrap_or(usize::MAX));
+        window.push(source);
     }
     window
 }
@@ -67,15 +67,20 @@ fn is_worthwhile(bytes: u64, extents: usize) -> bool {
 }
 
 /// The front of `window` that is in memory.
-fn resident_run(window: &[FileExtent], now: Instant) -> Run<SourceFile> {
+fn resident_run(window: &[BodySource], now: Instant) -> Run<SourceFile> {
     let mut run = Run::default();
-    for extent in window {
-        let before = run.len();
-        let room = u64::try_from(RUN_BYTES_MAX.saturating_sub(before)).unwrap_or(u64::MAX);
-        let wanted = extent.len().min(room);
-        let resident = extent.file().resident_len(extent.offset(), wanted, now);
-        let taken = run.push(extent.file(), extent.offset(), resident);
-        if u64::try_from(taken).unwrap_or(u64::MAX) < extent.len() {
+    for source in window {
+        let taken = match source {
+            BodySource::File(extent) => {
+                let room = u64::try_from(RUN_BYTES_MAX.saturating_sub(run.len())).unwrap_or(u64::MAX);
+                let wanted = extent.len().min(room);
+                let resident = extent.file().resident_len(extent.offset(), wanted, now);
+                run.push(extent.file(), extent.offset(), resident)
+            }
+            BodySource::Slab(range) => run.push_slab(range),
+            BodySource::Mem(_) | BodySource::Growing(_) => 0,
+        };
+        if u64::try_from(taken).unwrap_or(u64::MAX) < source.len() {
             break;
         }
     }
@@ -83,14 +88,14 @@ fn resident_run(window: &[FileExtent], now: Instant) -> Run<SourceFile> {
 }
 
 /// Puts what `window` holds behind its first `taken` bytes back in front of `sources`.
-fn give_back(sources: &mut Sources, window: Vec<FileExtent>, taken: u64) {
-    let mut end = window.iter().map(FileExtent::len).fold(0, u64::saturating_add);
-    for extent in window.into_iter().rev() {
-        let start = end.saturating_sub(extent.len());
+fn give_back(sources: &mut Sources, window: Vec<BodySource>, taken: u64) {
+    let mut end = window.iter().map(BodySource::len).fold(0, u64::saturating_add);
+    for source in window.into_iter().rev() {
+        let start = end.saturating_sub(source.len());
         if end <= taken {
             break;
         }
-        sources.give_back_rest(extent, taken.saturating_sub(start));
+        sources.give_back_rest(source, taken.saturating_sub(start));
         end = start;
     }
 }

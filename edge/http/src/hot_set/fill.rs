@@ -138,6 +138,7 @@ impl Shelf {
                 BodySource::Mem(bytes) => now.copy_from_slice(bytes),
                 BodySource::Slab(range) => now.copy_from_slice(range.as_ref()),
                 BodySource::File(extent) => read_extent(extent, now).map_err(FillError::Read)?,
+                BodySource::Growing(_) => return Err(FillError::Read(io::ErrorKind::Unsupported.into())),
             }
             room = later;
         }

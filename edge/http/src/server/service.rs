@@ -18,7 +18,7 @@ use crate::{
     handler::{Handler, READ_METHODS},
     problem::Problem,
     question::Question,
-    reply::{RawReply, Reply},
+    reply::{RawReply, Reply, Representation},
     request::{self, ClientAddress, RequestBody, Transport},
     request_id::RequestId,
     respond::method_not_allowed,
@@ -89,7 +89,7 @@ impl<H: Handler> Service<H> {
     fn warm(&self, question: &Question, mut reply: Reply) -> Reply {
         let is_read =
             *question.method() == Method::GET && !question.headers().contains_key(header::IF_NONE_MATCH);
-        if let Reply::Entity(prepared) = &mut reply
+        if let Reply::Entity(Representation { prepared, .. }) = &mut reply
             && let Some(content) = prepared.entity().content
             && is_read
             && self.transport != Transport::PlainHttp1

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use prometheus::Registry;
 use rillcast_http::{
-    Body, BodySource, ContentId, Encoding, Entity, EntityTag, FileExtent, FileIdentity, Handler, HttpMetrics,
-    Listener, Problem, RawReply, Reply, Request, RouteClass, Server, ServerConfig, SourceFile,
+    Body, BodySource, ContentId, Encoding, Entity, EntityTag, FileExtent, FileIdentity, Growing, Handler,
+    HttpMetrics, Listener, Problem, RawReply, Reply, Request, RouteClass, Server, ServerConfig, SourceFile,
 };
 use rillcast_sys::address_space::Access;
 use tokio::sync::Semaphore;
@@ -49,6 +49,8 @@ pub(crate) struct Stage {
     pub(crate) barrier: Barrier,
     /// Requests that wait at the gate, or have passed it.
     pub(crate) arrived: Mutex<usize>,
+    /// Served at `/growing`.
+    pub(crate) growing: Mutex<Option<Growing>>,
 }
 
 impl Handler for Stage {
@@ -65,6 +67,10 @@ impl Handler for Stage {
             "/hot" => self.hot_entity().into(),
             "/pieces" => self.pieces_entity(pieces).into(),
             "/crumbs" => self.pieces_entity(crumbs).into(),
+            "/growing" => {
+                let growing = self.growing.lock().unwrap().clone().unwrap();
+                Entity::new(HeaderValue::from_static("video/mp4"), growing.body()).into()
+            }
             "/held" => {
                 *self.arrived.lock().unwrap() += 1;
                 self.gate.acquire().await.unwrap().forget();
@@ -237,6 +243,7 @@ impl Rig {
             gate: Semaphore::new(0),
             barrier: Barrier::new(2),
             arrived: Mutex::new(0),
+            growing: Mutex::default(),
         });
         let server = Server::start(config, &stage, metrics).unwrap();
         Self { server, stage, registry }

@@ -37,7 +37,7 @@ fn rest(mut sources: Sources) -> Vec<Result<(u64, u64), Bytes>> {
         rest.push(match source {
             BodySource::File(extent) => Ok((extent.offset(), extent.len())),
             BodySource::Mem(bytes) => Err(bytes),
-            BodySource::Slab(_) => unreachable!("none was put in"),
+            BodySource::Slab(_) | BodySource::Growing(_) => unreachable!("none was put in"),
         });
     }
     rest
