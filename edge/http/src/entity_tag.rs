@@ -49,6 +49,14 @@ impl EntityTag {
         Self::build(&opaque, false).expect("hexadecimal digits may stand in a tag")
     }
 
+    /// The tag that an `ETag` field gives; `None` for what is no tag.
+    pub fn from_header_value(value: &HeaderValue) -> Option<Self> {
+        let text = value.to_str().ok()?.trim();
+        let (weak, quoted) = text.strip_prefix("W/").map_or((false, text), |quoted| (true, quoted));
+        let opaque = quoted.strip_prefix('"')?.strip_suffix('"')?;
+        Self::build(opaque, weak).ok()
+    }
+
     fn build(opaque: &str, weak: bool) -> Result<Self, EntityTagError> {
         if let Some(at) = opaque.bytes().position(|byte| !is_etagc(byte) || !byte.is_ascii()) {
             return Err(EntityTagError { at });
@@ -119,6 +127,17 @@ fn is_etagc(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_gives_the_tag_that_it_was_written_from() {
+        for (text, is_weak) in [("\"a-1\"", false), ("W/\"a\"", true), ("\"\"", false), (" \"a\" ", false)] {
+            let tag = EntityTag::from_header_value(&HeaderValue::from_str(text).unwrap()).unwrap();
+            assert_eq!((tag.to_header_value().to_str().unwrap(), tag.is_weak()), (text.trim(), is_weak));
+        }
+        for text in ["a", "\"a", "w/\"a\"", "\"a\", \"b\"", "\"a b\"", "*", ""] {
+            assert!(EntityTag::from_header_value(&HeaderValue::from_str(text).unwrap()).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn the_two_comparisons_follow_the_table_of_the_rfc() {

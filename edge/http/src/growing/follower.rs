@@ -58,16 +58,16 @@ impl GrowingPart {
         }
         let shared = Arc::clone(self.growing.shared());
         let mut state = shared.state.lock();
-        if let Some(source) = state.pieces.at(self.at, to) {
-            self.at = self.at.saturating_add(source.len());
-            if shared.window.is_some() {
-                state.pieces.let_go(self.at);
-                let writer = state.writer.take();
-                drop(state);
-                if let Some(writer) = writer {
-                    writer.wake();
-                }
+        let next = state.pieces.at(self.at, to);
+        self.at = self.at.saturating_add(next.as_ref().map_or(0, BodySource::len));
+        if shared.window.is_some() {
+            // Also what lies before the first byte that is wanted.
+            state.pieces.let_go(self.at);
+            if let Some(writer) = state.writer.take() {
+                writer.wake();
             }
+        }
+        if let Some(source) = next {
             return Poll::Ready(Some(Ok(source)));
         }
         match state.growth {

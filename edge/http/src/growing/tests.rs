@@ -155,6 +155,21 @@ fn a_window_holds_the_writer_up_and_lets_go_of_what_was_taken() {
 }
 
 #[test]
+fn a_part_far_behind_the_window_is_reached() {
+    let (mut writer, growing) = Growing::new(Keeping::Window(1000), Some(100_000));
+    let mut reader = GrowingPart::whole(growing).cut(99_000, 99_010);
+    for _ in 0..100 {
+        append(&mut writer, &[7; 1000]);
+        let got = read(&mut reader).0;
+        let is_last = writer.arrived() == 100_000;
+        assert_eq!(
+            (got.len(), is_last || writer.room().now_or_never() == Some(true)),
+            (if is_last { 10 } else { 0 }, true)
+        );
+    }
+}
+
+#[test]
 fn a_reader_that_has_gone_is_not_kept() {
     let (writer, growing) = Growing::new(Keeping::Memory, None);
     for _ in 0..3 {
