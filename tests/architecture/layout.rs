@@ -34,7 +34,8 @@ fn misplaced(tree: &Tree, file: &File) -> bool {
     if file.name() == "mod.rs" {
         // A tests/harness.rs would be a test of its own, so the harness is the one folder with a mod.rs there.
         let domain = folder.strip_prefix("src/").is_some_and(|name| DOMAINS.contains(&name));
-        return !domain && folder != "tests/harness";
+        let harness = folder == "tests/harness" || folder.ends_with("/tests/harness");
+        return !domain && !harness;
     }
     let is_crate_folder = |crate_folder: &str| tree.has(&join(crate_folder, "Cargo.toml"));
     let found_by_cargo = CARGO_FOLDERS
@@ -136,6 +137,7 @@ mod tests {
             ("src/auth/store.rs", ""),
             ("src/page/mod.rs", ""),
             ("tests/harness/mod.rs", ""),
+            ("a/tests/harness/mod.rs", ""),
             ("tests/vod.rs", ""),
         ]);
         assert_eq!(misplaced_modules(&tree), ["a/src/plan/mod.rs", "a/src/lost/file.rs", "src/page/mod.rs"]);

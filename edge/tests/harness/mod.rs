@@ -1,0 +1,3 @@
+//! What tests of the edge share.
+
+pub(crate) mod origin;
