@@ -148,6 +148,11 @@ impl<'a> Asked<'a> {
     pub fn path(&self) -> &str {
         path_of(&self.target)
     }
+
+    /// What is kept of the query, canonical.
+    pub fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
 }
 
 /// The name of an object in the cache. Cloning is a reference count; equality looks at the hash first.
@@ -176,6 +181,11 @@ impl Key {
     /// The path, canonical, without the query.
     pub fn path(&self) -> &str {
         path_of(self.target())
+    }
+
+    /// The query, canonical, without its question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.target().split_once('?').map(|(_, query)| query)
     }
 
     /// Bytes of memory behind it, for weighing.

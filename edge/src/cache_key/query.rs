@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use foldhash::quality::SeedableRandomState;
 
-use super::{KeyError, MAX_PARAMETERS, MAX_TARGET_BYTES, Part, canonical};
+use super::{Asked, Key, KeyError, MAX_PARAMETERS, MAX_TARGET_BYTES, Named as _, Part, canonical, hash_of};
 
 /// Names to be taken out that an operator can give.
 pub const MAX_IGNORED: usize = 256;
@@ -86,6 +86,22 @@ impl KeyRules {
             list.push(canonical::text(name, Part::Query).map_err(|_| wrong())?.into());
         }
         Ok(Self { names: names.into(), prefixes: prefixes.into(), hashing: SeedableRandomState::random() })
+    }
+
+    /// The key of the playlist that `asked` wants with directives: the same without them, for all who wait for it.
+    pub fn without_directives(&self, asked: &Asked<'_>) -> Key {
+        let (path, query) = asked.target().split_once('?').unwrap_or_else(|| (asked.target(), ""));
+        let mut target = String::with_capacity(asked.target().len());
+        target.push_str(path);
+        let mut mark = '?';
+        for pair in query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with(DIRECTIVE)) {
+            target.push(mark);
+            target.push_str(pair);
+            mark = '&';
+        }
+        let environment = asked.environment();
+        let hash = hash_of(&self.hashing, environment, &target);
+        Asked { environment, target: target.into(), hash }.to_key()
     }
 
     pub(super) fn hashing(&self) -> &SeedableRandomState {

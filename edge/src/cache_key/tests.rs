@@ -170,6 +170,24 @@ fn limits_hold_at_the_limit_and_one_past_it() {
 }
 
 #[test]
+fn all_who_wait_for_a_playlist_have_its_key_in_common() {
+    let rules = KeyRules::default();
+    for (query, plain) in [
+        (Some("_HLS_msn=7&_HLS_part=2&_HLS_skip=YES"), None),
+        (Some("_HLS_msn=8&z=1&a=2&token=x"), Some("a=2&z=1")),
+        (Some("_HLS_vary=1&_hls=2"), Some("_hls=2")),
+        (None, None),
+    ] {
+        let asked = Asked::of(&rules, "acme", "/live/a.m3u8", query).unwrap();
+        let key = rules.without_directives(&asked);
+        assert_eq!(key, Key::of(&rules, "acme", "/live/a.m3u8", plain).unwrap());
+        assert_eq!((key.path(), key.query()), ("/live/a.m3u8", plain));
+    }
+    let asked = Asked::of(&rules, "", "/a", Some("b=1&_HLS_msn=2")).unwrap();
+    assert_eq!(asked.query(), Some("_HLS_msn=2&b=1"));
+}
+
+#[test]
 fn environments_never_share_a_key() {
     let rules = KeyRules::default();
     let keys = ["", "a", "ab", "a.b"].map(|environment| Key::of(&rules, environment, "/x", None).unwrap());
