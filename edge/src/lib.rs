@@ -5,9 +5,11 @@
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+pub mod backoff;
 pub mod cache_key;
 pub mod cache_status;
 pub mod cmcd;
+pub mod control_link;
 pub mod events;
 pub mod freshness;
 pub mod live_hold;

@@ -9,14 +9,16 @@
 //!
 //! - [`order`]: an order, and its line of JSON. [`snapshot`]: the state at a number.
 //! - [`ledger`]: orders in sequence, pure. [`state_file`]: the ledger on disk.
-//! - [`feed`]: the side of the control plane. [`source`]: the ways to the edge.
+//! - [`feed`]: the side of the control plane. [`source`]: the ways to the edge. [`follower`]: the task at the edge.
 //!
 //! Invariants: an order is applied once, in sequence, or the edge knows that it missed some and asks for a snapshot; what
 //! cannot be read is counted and passed over, never guessed; a feed that falls silent changes nothing, it is a figure.
 //! The wire formats and their versions: `decisions/0001-orders-and-events-on-the-wire.md`.
 
 pub mod feed;
+pub mod follower;
 pub mod ledger;
+pub mod metrics;
 pub mod order;
 pub mod revocations;
 pub mod snapshot;

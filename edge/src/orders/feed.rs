@@ -8,6 +8,7 @@
 //! orders of a feed.
 
 mod log;
+pub mod service;
 mod tail;
 
 use std::path::Path;
@@ -76,7 +77,15 @@ impl OrderFeed {
     /// # Errors
     /// When the log cannot be opened, read or repaired, or is not one.
     pub fn open(path: &Path, fresh: FeedId) -> Result<Self, LogError> {
-        let (log, (snapshot, orders)) = Log::open(path, fresh)?;
+        Self::open_bounded(path, fresh, LOG_BYTES_MAX)
+    }
+
+    /// The same with another limit than [`LOG_BYTES_MAX`].
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_bounded(path: &Path, fresh: FeedId, log_bytes_max: u64) -> Result<Self, LogError> {
+        let (log, (snapshot, orders)) = Log::open(path, fresh, log_bytes_max)?;
         let feed = snapshot.feed.clone();
         let mut ring = Ring::after(snapshot.seq);
         let mut ledger = Ledger::new();

@@ -2,7 +2,9 @@
 
 mod feed;
 mod file;
+mod follower;
 mod ledger;
+mod sockets;
 mod wire;
 
 use serde_json::{Map, Value, json};

@@ -14,7 +14,7 @@ use crate::orders::source::lines::{Line, Lines};
 
 /// Bytes after which the log is written anew.
 pub const LOG_BYTES_MAX: u64 = 32 << 20;
-/// A new log is at most this part of [`LOG_BYTES_MAX`] or the next rewriting waits until it doubled.
+/// A log that is large when it is new, because the state is, is written anew when it grew by so much.
 const GROWTH: u64 = 2;
 /// The log is its owner's.
 const LOG_MODE: u32 = 0o600;
@@ -75,6 +75,7 @@ pub(super) struct Log {
     path: PathBuf,
     file: File,
     len: u64,
+    max: u64,
     /// Length after which it is written anew.
     rewrite_at: u64,
     broken: bool,
@@ -85,26 +86,26 @@ type Content = (Snapshot, Vec<(String, Order)>);
 
 impl Log {
     /// Opens the log at `path` or makes one, and reads it.
-    pub(super) fn open(path: &Path, fresh: FeedId) -> Result<(Self, Content), LogError> {
+    pub(super) fn open(path: &Path, fresh: FeedId, max: u64) -> Result<(Self, Content), LogError> {
         match File::options().read(true).write(true).open(path) {
             Ok(mut file) => {
                 let ((snapshot, orders), len) = read(path, &mut file)?;
                 file.set_len(len).map_err(io_error("repair", path))?;
                 file.seek(SeekFrom::Start(len)).map_err(io_error("repair", path))?;
-                Ok((Self::of(path, file, len), (snapshot, orders)))
+                Ok((Self::of(path, file, len, max), (snapshot, orders)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let snapshot = Snapshot::empty(fresh);
                 let (file, len) = create(path, &snapshot)?;
-                Ok((Self::of(path, file, len), (snapshot, Vec::new())))
+                Ok((Self::of(path, file, len, max), (snapshot, Vec::new())))
             }
             Err(error) => Err(io_error("open", path)(error)),
         }
     }
 
-    fn of(path: &Path, file: File, len: u64) -> Self {
-        let rewrite_at = len.saturating_mul(GROWTH).max(LOG_BYTES_MAX);
-        Self { path: path.to_owned(), file, len, rewrite_at, broken: false }
+    fn of(path: &Path, file: File, len: u64, max: u64) -> Self {
+        let rewrite_at = len.saturating_mul(GROWTH).max(max);
+        Self { path: path.to_owned(), file, len, max, rewrite_at, broken: false }
     }
 
     /// Writes and syncs one line.
@@ -133,7 +134,7 @@ impl Log {
     /// Puts a log in its place that begins with `snapshot`.
     pub(super) fn rewrite(&mut self, snapshot: &Snapshot) -> Result<(), LogError> {
         let (file, len) = create(&self.path, snapshot)?;
-        *self = Self::of(&self.path, file, len);
+        *self = Self::of(&self.path, file, len, self.max);
         Ok(())
     }
 }
