@@ -19,28 +19,34 @@
 
 pub mod cdn_loop;
 pub mod config;
+pub mod content_range;
 pub mod dial;
 pub mod error;
 pub mod metrics;
 
 mod body;
 mod budget;
+mod check;
+mod edition;
 mod exchange;
+mod fleet;
 mod forward;
+mod health;
 mod line;
 mod pool;
 mod rendezvous;
+mod route;
 mod trust;
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderMap, StatusCode, header::CONTENT_LENGTH, uri::PathAndQuery};
-use parking_lot::Mutex;
 use rillcast_http::RequestId;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 pub use self::{
     body::ResponseBody,
@@ -57,12 +63,10 @@ pub use self::{
     trust::AUTHORITIES_BYTES_MAX,
 };
 use self::{
-    budget::Budget,
-    exchange::{Answer, Ask, Patient, exchange},
-    line::{Maker, Tasks},
-    pool::{Patience, Pool, PoolLimits},
-    rendezvous::Ticket,
-    trust::Roots,
+    edition::Edition,
+    exchange::{Answer, Ask},
+    fleet::Fleet,
+    route::Route,
 };
 
 /// What a flight wants.
@@ -108,25 +112,6 @@ pub struct Upstreams {
     fleet: Arc<Fleet>,
 }
 
-struct Fleet {
-    members: Vec<Member>,
-    retry: RetryPolicy,
-    budget: Mutex<Budget>,
-    node: LoopName,
-    metrics: UpstreamMetrics,
-    clock: fn() -> SystemTime,
-}
-
-/// How often unused connections are looked through.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
-
-/// One upstream.
-struct Member {
-    config: UpstreamConfig,
-    ticket: Ticket,
-    pool: Arc<Pool>,
-}
-
 impl Upstreams {
     /// Sets them up; nothing is connected yet. `clock` gives the times of [`Response`].
     ///
@@ -150,18 +135,7 @@ impl Upstreams {
         clock: fn() -> SystemTime,
         dial: &Arc<dyn Dial>,
     ) -> Result<Self, UpstreamConfigError> {
-        config.check()?;
-        let roots = Roots::read(&config.trust)?;
-        let member = |upstream: &UpstreamConfig| Member::new(upstream, &roots, metrics, dial);
-        let fleet = Fleet {
-            members: config.upstreams.iter().map(member).collect::<Result<_, _>>()?,
-            budget: Mutex::new(Budget::new(&config.retry, Instant::now())),
-            retry: config.retry.clone(),
-            node: LoopName::new(&config.node),
-            metrics: metrics.clone(),
-            clock,
-        };
-        Ok(Self { fleet: Arc::new(fleet) })
+        Ok(Self { fleet: Arc::new(Fleet::new(config, metrics, clock, dial)?) })
     }
 
     /// This node's name in `CDN-Loop`: ask it whether a request has been here before.
@@ -181,107 +155,55 @@ impl Upstreams {
             headers: forward::outgoing(demand.headers, &demand.request_id, &fleet.node),
         };
         let until = demand.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-        fleet.budget.lock().earn();
-        let mut attempts: u32 = 0;
-        // What a last resort gives: an upstream's own words that it cannot, or why there are none.
-        let mut poor: Option<Result<Response, UpstreamError>> = None;
-        let candidates = fleet.candidates(demand.affinity);
-        let rounds = candidates.iter().map(|member| (member, Round::First));
-        let rounds = rounds.chain(candidates.iter().map(|member| (member, Round::Second)));
-        for (member, round) in rounds {
-            if poor.as_ref().is_some_and(|poor| !fleet.may_retry(poor, round, attempts)) {
-                break;
-            }
+        let mut route = Route::new(fleet, demand.affinity);
+        let (mut poor, mut attempts) = (None, 0u32);
+        fleet.earn();
+        while let Some(member) = route.next(fleet, attempts, &poor) {
             attempts = attempts.saturating_add(1);
             let requested = (fleet.clock)();
-            let patient = member.patient(until, poor.as_ref());
-            let outcome = exchange(&member.pool, &ask, patient).await;
-            let outcome = outcome.map(|answer| fleet.respond(member, answer, requested, &ask, attempts));
-            fleet.metrics.attempted(&member.pool.name, label(&outcome));
-            match outcome {
+            let patient = member.patient(until, matches!(poor, Some(Ok(_))));
+            let answered = fleet.ask(member, &ask, patient).await;
+            let times = Times { requested, received: (fleet.clock)() };
+            match answered.map(|answer| self.respond(answer, times, &ask, demand.affinity, attempts)) {
                 Ok(response) if !fleet.retry.statuses.contains(&response.status) => return Ok(response),
                 // A response that says it cannot is worth more than an error that comes after it.
                 Err(_) if matches!(poor, Some(Ok(_))) => {}
                 outcome => poor = Some(outcome),
             }
         }
-        poor.expect("there is at least one upstream, and it was asked")
+        poor.expect("there is at least one upstream, and as a last resort it is asked")
     }
 
-    /// Ends connections that nobody uses. It never returns: whoever owns it drops it.
-    pub async fn run(&self) {
-        let mut tick = interval(SWEEP_EVERY);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            for member in &self.fleet.members {
-                member.pool.sweep();
-            }
-        }
-    }
-}
-
-/// How often the candidates have been gone through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Round {
-    /// Each upstream has not been asked yet.
-    First,
-    /// Each has been, and is asked again only after a reset: that passes by, as when a process is replaced.
-    Second,
-}
-
-/// An outcome as a label.
-fn label(outcome: &Result<Response, UpstreamError>) -> &'static str {
-    match outcome {
-        Ok(response) => metrics::class_of(response.status),
-        Err(error) => error.reason(),
-    }
-}
-
-impl Fleet {
-    /// All upstreams, the one that `affinity` belongs to first.
-    fn candidates(&self, affinity: u64) -> Vec<&Member> {
-        let drawn = self.members.iter().map(|member| (member, member.ticket.draw(affinity)));
-        let mut drawn: Vec<_> = drawn.collect();
-        drawn.sort_by(|(one, high), (other, low)| {
-            one.config.tier.cmp(&other.config.tier).then(low.total_cmp(high))
-        });
-        drawn.into_iter().map(|(member, _)| member).collect()
+    /// Asks upstreams for their health, as configured, and ends connections that nobody uses. Never returns: whoever
+    /// owns it drops it.
+    pub async fn run(&self) -> Infallible {
+        check::run(&self.fleet).await
     }
 
-    /// Whether an upstream of `round` may be asked after `poor`, the outcome of so many attempts.
-    fn may_retry(&self, poor: &Result<Response, UpstreamError>, round: Round, attempts: u32) -> bool {
-        let is_reset = matches!(poor, Err(UpstreamError::Reset { .. }));
-        if attempts >= self.retry.attempts_max || (round == Round::Second && !is_reset) {
-            return false;
-        }
-        let is_free = matches!(poor, Err(error) if error.cost_nothing());
-        let may = is_free || self.budget.lock().spend(Instant::now());
-        if !may {
-            self.metrics.retries_refused.inc();
-        }
-        may
-    }
-
-    fn respond(
-        &self,
-        member: &Member,
-        answer: Answer,
-        requested: SystemTime,
-        ask: &Ask,
-        attempts: u32,
-    ) -> Response {
+    fn respond(&self, answer: Answer, times: Times, ask: &Ask, affinity: u64, attempts: u32) -> Response {
         let expected = body_len(ask.method, answer.status, &answer.headers);
+        let edition = match ask.method {
+            ReadMethod::Get => Edition::of(answer.status, &answer.headers),
+            ReadMethod::Head => None,
+        };
+        let edition = edition.map(|edition| (ask.clone(), edition));
         Response {
+            upstream: answer.stream.upstream().clone(),
+            body: ResponseBody::new(answer.stream, expected, &self.fleet, affinity, edition),
             status: answer.status,
             headers: answer.headers,
-            body: ResponseBody::new(answer.stream, expected),
-            upstream: member.pool.name.clone(),
-            requested,
-            received: (self.clock)(),
+            requested: times.requested,
+            received: times.received,
             attempts,
         }
     }
+}
+
+/// When a request went out, and when the head of its response had come.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    requested: SystemTime,
+    received: SystemTime,
 }
 
 /// Length of a body, as far as the head says it (RFC 9112 §6.3).
@@ -291,50 +213,4 @@ fn body_len(method: ReadMethod, status: StatusCode, headers: &HeaderMap) -> Opti
         return Some(0);
     }
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-impl Member {
-    fn new(
-        config: &UpstreamConfig,
-        roots: &Roots,
-        metrics: &UpstreamMetrics,
-        dial: &Arc<dyn Dial>,
-    ) -> Result<Self, UpstreamConfigError> {
-        let address = config::Address::read(config)?;
-        let name = UpstreamName::new(&config.name);
-        let maker = Maker {
-            dial: Arc::clone(dial),
-            tls: address.is_tls().then(|| roots.client_config(config.speech)),
-            address,
-            speech: config.speech,
-            tasks: Tasks::default(),
-        };
-        let limits = PoolLimits {
-            in_flight_max: config.in_flight_max,
-            waiting_max: config.waiting_max,
-            connect: config.timeouts.connect,
-            keep: config.timeouts.keep,
-        };
-        let metrics = metrics.of_pool(&name);
-        Ok(Self {
-            config: config.clone(),
-            ticket: Ticket::new(&config.name, config.weight),
-            pool: Arc::new(Pool::new(name, maker, limits, metrics)),
-        })
-    }
-
-    fn patient(&self, deadline: Option<Instant>, poor: Option<&Result<Response, UpstreamError>>) -> Patient {
-        let timeouts = &self.config.timeouts;
-        let now = Instant::now();
-        // An hour at most for each: the sum is a time that can be represented.
-        let own = now + timeouts.connect + timeouts.connect + timeouts.head;
-        let until = deadline.unwrap_or(own);
-        // Who holds a response of one upstream must not wait for a place at another: two could wait for each other.
-        let place = match poor {
-            Some(Ok(_)) => Patience::None,
-            _ => Patience::Until(until.min(now + timeouts.connect)),
-        };
-        let head = if deadline.is_some() { until.saturating_duration_since(now) } else { timeouts.head };
-        Patient { place, until, head, idle: timeouts.idle }
-    }
 }

@@ -7,6 +7,12 @@ mod harness;
 #[path = "upstream/asking.rs"]
 mod asking;
 #[cfg(test)]
+#[path = "upstream/choosing.rs"]
+mod choosing;
+#[cfg(test)]
+#[path = "upstream/resuming.rs"]
+mod resuming;
+#[cfg(test)]
 #[path = "upstream/retrying.rs"]
 mod retrying;
 #[cfg(test)]

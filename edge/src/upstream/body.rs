@@ -1,32 +1,71 @@
-//! The body of a response.
+//! The body of a response, and its rest from elsewhere when it breaks.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{
+    config::UpstreamName,
+    edition::{Edition, Mismatch},
     error::{Break, UpstreamError},
-    exchange::Stream,
+    exchange::{Ask, Stream},
+    fleet::{Fleet, Member},
+    health::{Outcome, Standing},
 };
 
 /// A body as it comes from an upstream. Dropped before its end, it ends the transfer.
 pub struct ResponseBody {
-    stream: Stream,
+    /// What it comes from; none between a break and the next attempt to go on.
+    stream: Option<Stream>,
     received: u64,
     expected: Option<u64>,
-    state: State,
+    /// Why it broke off last.
+    why: Break,
+    is_over: bool,
+    source: Source,
+    rest: Option<Rest>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Running,
-    Over,
+/// Where the bytes come from.
+struct Source {
+    fleet: Arc<Fleet>,
+    /// Who sends them.
+    upstream: UpstreamName,
+    affinity: u64,
+}
+
+/// What is needed to ask for the rest.
+struct Rest {
+    ask: Ask,
+    edition: Edition,
+    /// Attempts left, for the whole body.
+    left: u32,
+    /// Attempts since the last byte.
+    in_vain: usize,
 }
 
 impl ResponseBody {
-    pub(super) fn new(stream: Stream, expected: Option<u64>) -> Self {
-        Self { stream, received: 0, expected, state: State::Running }
+    /// A body that can be gone on with when it is of an edition.
+    pub(super) fn new(
+        stream: Stream,
+        expected: Option<u64>,
+        fleet: &Arc<Fleet>,
+        affinity: u64,
+        edition: Option<(Ask, Edition)>,
+    ) -> Self {
+        let left = fleet.retry.resumes_max;
+        Self {
+            received: 0,
+            expected,
+            why: Break::Ended,
+            is_over: false,
+            source: Source { fleet: Arc::clone(fleet), upstream: stream.upstream().clone(), affinity },
+            rest: edition.map(|(ask, edition)| Rest { ask, edition, left, in_vain: 0 }),
+            stream: Some(stream),
+        }
     }
 
-    /// Bytes of the whole body, when the upstream said so. No more are ever delivered, and fewer only with an error.
+    /// Bytes of the whole body, when they are known. No more are ever delivered, and fewer only with an error.
     pub fn expected_len(&self) -> Option<u64> {
         self.expected
     }
@@ -37,45 +76,134 @@ impl ResponseBody {
     }
 
     /// The next piece, never empty; `None` after the last one. After an error nothing more comes. Dropping the
-    /// future loses nothing.
+    /// future loses no byte.
     ///
     /// # Errors
-    /// When the body ended early.
+    /// When the body ended early, and no upstream had the rest of the same edition.
     pub async fn next(&mut self) -> Option<Result<Bytes, UpstreamError>> {
-        while self.state == State::Running {
-            match self.stream.next().await {
-                Some(Ok(piece)) if piece.is_empty() => {}
-                Some(Ok(piece)) => match self.count(&piece) {
-                    Ok(()) => return Some(Ok(piece)),
-                    Err(why) => return Some(Err(self.broken(why))),
-                },
-                Some(Err(why)) => return Some(Err(self.broken(why))),
-                None if self.expected.is_none_or(|expected| expected == self.received) => {
-                    self.state = State::Over;
+        while !self.is_over {
+            let Some(stream) = &mut self.stream else {
+                match self.go_on().await {
+                    Ok(()) => continue,
+                    Err(error) => return Some(Err(error)),
                 }
-                None => return Some(Err(self.broken(Break::Ended))),
+            };
+            match stream.next().await {
+                Some(Ok(piece)) if piece.is_empty() => {}
+                Some(Ok(piece)) if self.takes(&piece) => return Some(Ok(piece)),
+                Some(Ok(_)) => return Some(Err(self.broken(Break::TooLong))),
+                // Without a length the end is where it is said to be; with one, it is there and nowhere else.
+                None if self.expected.is_none() => self.end(),
+                _ if self.expected == Some(self.received) => self.end(),
+                Some(Err(why)) => self.break_off(why),
+                None => self.break_off(Break::Ended),
             }
         }
         None
     }
 
-    fn count(&mut self, piece: &Bytes) -> Result<(), Break> {
+    /// Counts a piece; whether there may be so many bytes.
+    fn takes(&mut self, piece: &Bytes) -> bool {
         let len = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         let received = self.received.saturating_add(len);
-        if self.expected.is_some_and(|expected| received > expected) {
-            return Err(Break::TooLong);
+        let fits = self.expected.is_none_or(|expected| received <= expected);
+        if fits {
+            self.received = received;
+            if let Some(rest) = &mut self.rest {
+                rest.in_vain = 0;
+            }
         }
-        self.received = received;
-        Ok(())
+        fits
+    }
+
+    fn end(&mut self) {
+        (self.is_over, self.stream) = (true, None);
+    }
+
+    fn break_off(&mut self, why: Break) {
+        // Its place goes to others before a place for the rest is waited for.
+        (self.why, self.stream) = (why, None);
+        if let Some(member) = self.source.member() {
+            member.tell(Outcome::Failed);
+        }
     }
 
     fn broken(&mut self, why: Break) -> UpstreamError {
-        self.state = State::Over;
+        self.end();
         UpstreamError::Broken {
-            upstream: self.stream.pool().name.clone(),
+            upstream: self.source.upstream.clone(),
             received: self.received,
             expected: self.expected,
             why,
+        }
+    }
+
+    /// One attempt to go on.
+    async fn go_on(&mut self) -> Result<(), UpstreamError> {
+        let why = self.why;
+        let Some(rest) = self.rest.as_mut().filter(|rest| rest.left > 0) else {
+            return Err(self.broken(why));
+        };
+        rest.left = rest.left.saturating_sub(1);
+        let Some(member) = self.source.next(rest) else { return Err(self.broken(why)) };
+        rest.in_vain = rest.in_vain.saturating_add(1);
+        let outcome = rest.ask_for(self.received, &self.source.fleet, member).await;
+        let label = match &outcome {
+            Ok(_) => "resumed",
+            Err(reason) => reason,
+        };
+        self.source.fleet.metrics.resumed(member.name(), label);
+        tracing::debug!(upstream = %member.name(), received = self.received, outcome = label, "a body broke");
+        match outcome {
+            Ok(stream) => {
+                self.source.upstream = member.name().clone();
+                self.expected = rest.edition.len();
+                self.stream = Some(stream);
+            }
+            Err(CHANGED) => self.why = Break::Changed,
+            Err(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    fn member(&self) -> Option<&Member> {
+        self.fleet.members.iter().find(|member| *member.name() == self.upstream)
+    }
+
+    /// Whom to ask for the rest: who sent the start, and then the others in the order of the key.
+    fn next(&self, rest: &Rest) -> Option<&Member> {
+        let first = self.member()?;
+        if !rest.edition.is_known_everywhere() {
+            return Some(first);
+        }
+        let others = self.fleet.candidates(self.affinity);
+        let others = others.into_iter().filter(|member| member.name() != first.name());
+        let well = others.filter(|member| member.standing() == Standing::In);
+        std::iter::once(first).chain(well).cycle().nth(rest.in_vain)
+    }
+}
+
+/// What the outcome is called when the rest is of another edition.
+const CHANGED: &str = "changed";
+
+impl Rest {
+    /// The rest after `received` bytes, or in a word why not.
+    async fn ask_for(
+        &mut self,
+        received: u64,
+        fleet: &Fleet,
+        member: &Member,
+    ) -> Result<Stream, &'static str> {
+        let mut ask = self.ask.clone();
+        self.edition.ask_for_rest(&mut ask.headers, received);
+        let answer = fleet.ask(member, &ask, member.patient(None, false)).await;
+        let answer = answer.map_err(|error| error.reason())?;
+        match self.edition.continues(received, answer.status, &answer.headers) {
+            Ok(()) => Ok(answer.stream),
+            Err(Mismatch::Changed) => Err(CHANGED),
+            Err(Mismatch::NoPart) => Err("no-part"),
         }
     }
 }

@@ -120,9 +120,6 @@ pub enum Violation {
     /// A part that does not say which.
     #[error("a part came whose Content-Range says nothing usable")]
     BadContentRange,
-    /// More bytes than were announced.
-    #[error("more bytes came than were announced")]
-    TooLong,
 }
 
 /// Why a body ended early.
@@ -137,6 +134,9 @@ pub enum Break {
     /// More came than was announced.
     #[error("more came than was announced")]
     TooLong,
+    /// The object is another one by now: start again.
+    #[error("the rest is of another edition")]
+    Changed,
 }
 
 impl UpstreamError {

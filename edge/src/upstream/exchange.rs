@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
-    header::{HOST, RANGE},
+    header::{CONTENT_TYPE, HOST, RANGE},
     uri::PathAndQuery,
 };
 use http_body_util::BodyExt as _;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     config::{Address, UpstreamName},
+    edition::content_range,
     error::{Break, Stage, UpstreamError, Violation},
     forward::remove_hop_by_hop,
     line::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Line, NoBody},
@@ -49,6 +50,8 @@ pub(super) struct Patient {
     pub(super) head: Duration,
     /// Between two pieces of the body.
     pub(super) idle: Duration,
+    /// Whether the upstream is asked to hold the request.
+    pub(super) is_held: bool,
 }
 
 /// The head of a response, its body still to come.
@@ -132,8 +135,13 @@ fn check_head(status: StatusCode, headers: &HeaderMap, is_asked_for_part: bool) 
     if status.is_informational() {
         return Err(Violation::Interim);
     }
-    if status == StatusCode::PARTIAL_CONTENT && !is_asked_for_part {
-        return Err(Violation::UnaskedPart);
+    if status == StatusCode::PARTIAL_CONTENT {
+        if !is_asked_for_part {
+            return Err(Violation::UnaskedPart);
+        }
+        if !is_several_parts(headers) && content_range(headers).is_none() {
+            return Err(Violation::BadContentRange);
+        }
     }
     // hyper holds these limits over HTTP/1.1, and announces one of them over HTTP/2.
     let lengths = headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));
@@ -144,8 +152,15 @@ fn check_head(status: StatusCode, headers: &HeaderMap, is_asked_for_part: bool) 
     Ok(())
 }
 
+/// Whether a 206 has several parts, each with a range of its own (RFC 9110 §15.3.7.2).
+fn is_several_parts(headers: &HeaderMap) -> bool {
+    const KIND: &[u8] = b"multipart/byteranges";
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().get(..KIND.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
+}
+
 impl Ask {
-    fn to_request(&self, address: &Address, line: &Line) -> Request<NoBody> {
+    pub(super) fn to_request(&self, address: &Address, line: &Line) -> Request<NoBody> {
         let mut request = Request::new(NoBody::new());
         *request.method_mut() = match self.method {
             ReadMethod::Get => http::Method::GET,
@@ -203,7 +218,8 @@ impl Stream {
         }
     }
 
-    pub(super) fn pool(&self) -> &Arc<Pool> {
-        &self.pool
+    /// Who sends it.
+    pub(super) fn upstream(&self) -> &UpstreamName {
+        &self.pool.name
     }
 }

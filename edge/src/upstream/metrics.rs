@@ -11,6 +11,8 @@ pub struct UpstreamMetrics {
     connections: IntCounterVec,
     in_flight: IntGaugeVec,
     waiting: IntGaugeVec,
+    up: IntGaugeVec,
+    resumes: IntCounterVec,
     pub(super) retries_refused: IntCounter,
 }
 
@@ -39,6 +41,12 @@ impl UpstreamMetrics {
             )?,
             in_flight: gauges("requests_in_flight", "Requests at an upstream whose bodies are not over")?,
             waiting: gauges("requests_waiting", "Requests that wait for a place at an upstream")?,
+            up: gauges("up", "Whether an upstream is given requests")?,
+            resumes: counters(
+                "resumes_total",
+                "Attempts to get the rest of a broken body, by upstream and what became of them",
+                &["upstream", "outcome"],
+            )?,
             retries_refused: IntCounter::new(
                 "rillcast_upstream_retries_refused_total",
                 "Failed requests that were not asked again because too many were",
@@ -53,12 +61,24 @@ impl UpstreamMetrics {
         registry.register(Box::new(self.connections.clone()))?;
         registry.register(Box::new(self.in_flight.clone()))?;
         registry.register(Box::new(self.waiting.clone()))?;
+        registry.register(Box::new(self.up.clone()))?;
+        registry.register(Box::new(self.resumes.clone()))?;
         registry.register(Box::new(self.retries_refused.clone()))
     }
 
     /// An attempt is over: a class of statuses, or the reason of an error.
     pub(super) fn attempted(&self, upstream: &UpstreamName, outcome: &str) {
         self.requests.with_label_values(&[upstream.as_str(), outcome]).inc();
+    }
+
+    /// An attempt to get the rest of a broken body is over.
+    pub(super) fn resumed(&self, upstream: &UpstreamName, outcome: &str) {
+        self.resumes.with_label_values(&[upstream.as_str(), outcome]).inc();
+    }
+
+    /// Whether an upstream is given requests.
+    pub(super) fn up(&self, upstream: &UpstreamName) -> IntGauge {
+        self.up.with_label_values(&[upstream.as_str()])
     }
 
     pub(super) fn of_pool(&self, upstream: &UpstreamName) -> PoolMetrics {

@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
+    ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -47,6 +48,14 @@ impl Asked {
     /// Method and target.
     pub(crate) fn line(&self) -> &str {
         self.head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1")
+    }
+
+    /// The bytes that `Range: bytes=N-` or `bytes=N-M` asks for of `len`; none when there are none.
+    pub(crate) fn range(&self, len: usize) -> Option<Range<usize>> {
+        let (first, last) = self.field("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        let end = if last.is_empty() { len } else { last.parse::<usize>().ok()?.saturating_add(1).min(len) };
+        let part = first.parse().ok()?..end;
+        (!part.is_empty()).then_some(part)
     }
 }
 
@@ -265,6 +274,15 @@ impl Town {
     /// Names in the order of connections to them.
     pub(crate) fn dialed(&self) -> Vec<String> {
         self.dialed.lock().unwrap().clone()
+    }
+
+    /// Connections that have not ended.
+    pub(crate) async fn connections(&self) -> usize {
+        // Those that are about to end do so when it is their turn.
+        sleep(Duration::from_millis(1)).await;
+        let mut connections = self.connections.lock().unwrap();
+        while connections.try_join_next().is_some() {}
+        connections.len()
     }
 
     fn connect(&self, origin: Origin) -> DuplexStream {
