@@ -4,6 +4,7 @@
 //! is not known is an error, never ignored. Command line arguments win over the file.
 
 mod bounds;
+mod edge;
 mod index;
 mod raw;
 
@@ -20,6 +21,7 @@ use rillcast_http::{
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
+pub(crate) use self::edge::EdgeConfig;
 pub(crate) use self::index::IndexConfig;
 use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawDisk, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
@@ -34,6 +36,8 @@ const MIB: u64 = 1 << 20;
 pub(crate) struct Config {
     /// The HTTP server.
     pub(crate) server: ServerConfig,
+    /// The edge role.
+    pub(crate) edge: EdgeConfig,
     /// Where media files are.
     pub(crate) media: PathBuf,
     /// What the origin keeps open.
@@ -86,6 +90,8 @@ pub(crate) enum ConfigError {
     NoListener,
     #[error("log.level: `{level}` is no filter such as `info`")]
     Level { level: String },
+    #[error("edge.ignored_parameters cannot be used")]
+    Parameter { source: rillcast_edge::cache_key::KeyRulesError },
     #[error("{key} is {value}: it must be {least} to {most}")]
     OutOfBounds { key: &'static str, value: u64, least: u64, most: u64 },
 }
@@ -140,6 +146,7 @@ impl Config {
                 cold_reads: cold_reads(&raw.delivery),
                 ..server(&raw.http)?
             },
+            edge: edge::check(&raw.edge)?,
             index: index::check(&raw.origin),
             media: raw.origin.media,
             assets,

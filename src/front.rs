@@ -2,10 +2,12 @@
 //!
 //! | path | answered by |
 //! |---|---|
-//! | `/vod/…` | the origin role |
+//! | `/vod/…` | the edge role, in front of the origin role in this process |
 //! | `/library.json` | the origin's store, listed |
 //! | `/healthz` `/readyz` `/metrics` | operations |
 //! | `/` and its files | the page |
+//!
+//! In front of other machines the edge answers all but operations.
 
 mod library;
 mod page;
@@ -14,13 +16,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
+use rillcast_edge::edge::{Edge, EdgeLocal, Near};
 use rillcast_http::{Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, ops};
 use rillcast_origin::{Origin, Recent};
 
 /// The handler of the data plane.
 pub(crate) struct Front {
-    /// The origin role, in this process.
-    pub(crate) origin: Arc<Origin>,
+    /// The edge role, with the origin role behind it if that is in this process.
+    pub(crate) edge: Edge<NearOrigin>,
     /// What `/metrics` prints.
     pub(crate) registry: Registry,
     /// Who may read it.
@@ -29,30 +32,49 @@ pub(crate) struct Front {
     pub(crate) readiness: Readiness,
 }
 
-impl Handler for Front {
+/// The origin role in this process.
+pub(crate) struct NearOrigin(pub(crate) Arc<Origin>);
+
+impl Near for NearOrigin {
     type Local = Recent;
 
     fn local(&self) -> Recent {
-        self.origin.recent()
+        self.0.recent()
     }
 
-    async fn handle(&self, recent: &Recent, request: Request) -> Reply {
+    async fn serve(&self, recent: &Recent, request: &Request, path: &str) -> Reply {
+        self.0.serve(recent, path, request.received).await
+    }
+}
+
+impl Handler for Front {
+    type Local = EdgeLocal<Recent>;
+
+    fn local(&self) -> Self::Local {
+        self.edge.local()
+    }
+
+    async fn handle(&self, local: &Self::Local, request: Request) -> Reply {
         match request.path() {
-            path if Origin::owns(path) => self.origin.serve(recent, path, request.received).await,
-            "/library.json" => Box::pin(library::reply(&self.origin)).await,
+            path if Origin::owns(path) => self.edge.serve(local, &request).await,
             "/healthz" => ops::healthz(),
             "/readyz" => ops::readyz(&self.readiness),
             "/metrics" if self.metrics_from.contains(request.client.ip) => ops::metrics(&self.registry),
-            path => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
+            path => match self.edge.near() {
+                None => self.edge.serve(local, &request).await,
+                Some(NearOrigin(origin)) if path == "/library.json" => Box::pin(library::reply(origin)).await,
+                Some(_) => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
+            },
         }
     }
 
-    fn route(&self, recent: &Recent, path: &str) -> RouteClass {
-        RouteClass(match path {
-            path if Origin::owns(path) => Origin::class(recent, path).unwrap_or("unknown"),
-            "/library.json" => "library",
-            "/healthz" | "/readyz" | "/metrics" => "ops",
-            path if page::has(path) => "page",
+    fn route(&self, local: &Self::Local, path: &str) -> RouteClass {
+        RouteClass(match (path, local.near()) {
+            ("/healthz" | "/readyz" | "/metrics", _) => "ops",
+            (path, Some(recent)) if Origin::owns(path) => Origin::class(recent, path).unwrap_or("unknown"),
+            (_, None) => "edge",
+            ("/library.json", _) => "library",
+            (path, _) if page::has(path) => "page",
             _ => "unknown",
         })
     }

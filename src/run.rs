@@ -4,18 +4,24 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use prometheus::Registry;
+use rillcast_edge::edge::{Edge, Source};
+use rillcast_edge::far::FarEdge;
+use rillcast_edge::metrics::EdgeMetrics;
+use rillcast_edge::upstream::{UpstreamMetrics, Upstreams};
 use rillcast_http::{HttpMetrics, Listener, Readiness, Server, StartError};
 use rillcast_origin::Origin;
 use rillcast_origin::blob::directory::DirectoryStore;
 use rillcast_origin::index::Indexes;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::cli::ServeArgs;
 use crate::config::Config;
-use crate::front::Front;
+use crate::front::{Front, NearOrigin};
 use crate::{logs, open_files};
 
 /// Threads for work that no connection should wait behind: opening assets, later control plane and ingest.
@@ -37,15 +43,11 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
 }
 
 async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
-    let media = &config.media;
-    let store = DirectoryStore::new(media).map_err(|error| no_store(error, media))?;
-    let background = tokio::runtime::Handle::current();
-    let origin = Origin::new(Arc::new(store), indexes(&config)?, background, config.assets);
     let registry = Registry::new();
     let metrics = HttpMetrics::register(&registry).context("cannot register metrics")?;
     let readiness = Readiness::default();
     let front = Arc::new(Front {
-        origin: Arc::new(origin),
+        edge: edge(&config, &registry)?,
         registry,
         metrics_from: config.metrics_from,
         readiness: readiness.clone(),
@@ -55,6 +57,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let listeners = config.server.listeners.clone();
     let server = Server::start(config.server, &front, metrics).map_err(with_advice)?;
+    let _settling = Owned::spawn(settle(Arc::clone(&front)));
     readiness.set(true);
     announce(&listeners, server.addresses())?;
     tokio::select! {
@@ -66,6 +69,68 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let report = server.drain(config.drain).await;
     tracing::info!(cut = report.cut, "stopped");
     Ok(())
+}
+
+/// The edge role, and behind it what it has its responses from.
+fn edge(config: &Config, registry: &Registry) -> anyhow::Result<Edge<NearOrigin>> {
+    let metrics = EdgeMetrics::register(registry).context("cannot register metrics")?;
+    let background = tokio::runtime::Handle::current();
+    let source = match &config.edge.far {
+        None => Source::Near(NearOrigin(Arc::new(origin(config)?))),
+        Some((upstreams, far)) => {
+            let figures = UpstreamMetrics::register(registry).context("cannot register metrics")?;
+            let upstreams = Upstreams::new(upstreams, &figures, time_of_day)
+                .context("cannot set up the upstreams: see [[edge.upstream]]")?;
+            let far = FarEdge::new(far.clone(), upstreams, metrics.clone(), background)
+                .context("no memory for a cache: see edge.cache_mib, and whether memfd_create is allowed")?;
+            Source::Far(Box::new(far))
+        }
+    };
+    Ok(Edge::new(source, metrics))
+}
+
+/// The origin role.
+fn origin(config: &Config) -> anyhow::Result<Origin> {
+    let media = &config.media;
+    let store = DirectoryStore::new(media).map_err(|error| no_store(error, media))?;
+    let background = tokio::runtime::Handle::current();
+    Ok(Origin::new(Arc::new(store), indexes(config)?, background, config.assets))
+}
+
+/// How often the edge gives evicted memory back.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// Lets the edge put its house in order, for ever.
+async fn settle(front: Arc<Front>) {
+    let mut ticks = tokio::time::interval(SETTLE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Some(far) = front.edge.far() {
+            far.settle();
+        }
+    }
+}
+
+/// A task that ends with its owner.
+struct Owned(tokio::task::JoinHandle<()>);
+
+impl Owned {
+    #[expect(clippy::disallowed_methods, reason = "the composition root owns what runs beside the roles")]
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::task::spawn(task))
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the composition root reads the clock for the roles")]
+fn time_of_day() -> SystemTime {
+    SystemTime::now()
 }
 
 /// The stored indexes that `config` asks for.

@@ -6,12 +6,22 @@
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 pub mod backoff;
+pub mod cache;
 pub mod cache_key;
 pub mod cache_status;
 pub mod cmcd;
 pub mod control_link;
+mod deliver;
+pub mod edge;
 pub mod events;
+pub mod far;
+mod fill;
+mod flight;
 pub mod freshness;
 pub mod live_hold;
+pub mod metrics;
+mod object;
 pub mod orders;
+pub mod purge;
+pub mod recent;
 pub mod upstream;

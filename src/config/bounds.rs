@@ -19,7 +19,7 @@ type Bound = (&'static str, u64, RangeInclusive<u64>);
 /// [`ConfigError::OutOfBounds`] with the first key that is wrong.
 pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
     let of = &raw.origin;
-    let roles: [Bound; 10] = [
+    let roles: [Bound; 15] = [
         (
             "delivery.tokens_per_core",
             u64::try_from(raw.delivery.tokens_per_core).unwrap_or(u64::MAX),
@@ -28,6 +28,11 @@ pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
         ("delivery.hot_set_mib", raw.delivery.hot_set_mib, 0..=MIB),
         ("delivery.disk_depth", u64::try_from(raw.delivery.disk_depth).unwrap_or(u64::MAX), 1..=1024),
         ("delivery.disk_buffer_mib", raw.delivery.disk_buffer_mib, 0..=65_536),
+        ("edge.cache_mib", raw.edge.cache_mib, 16..=MIB),
+        ("edge.object_mib", raw.edge.object_mib, 1..=4096),
+        ("edge.flights", raw.edge.flights, 1..=1_000_000),
+        ("edge.negative_s", raw.edge.negative_s, 0..=DAY_S),
+        ("edge.stale_max_s", raw.edge.stale_max_s, 0..=30 * DAY_S),
         ("origin.asset_memory_mib", of.asset_memory_mib, 1..=MIB),
         ("origin.open_assets", of.open_assets, 1..=1_000_000),
         ("origin.asset_idle_s", of.asset_idle_s, 1..=365 * DAY_S),

@@ -7,12 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::LogFormat;
 
+mod edge;
+
+pub(super) use self::edge::{RawEdge, RawSpeech, RawUpstream};
+
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawConfig {
     pub(super) http: RawHttp,
     pub(super) delivery: RawDelivery,
+    pub(super) edge: RawEdge,
     pub(super) origin: RawOrigin,
     pub(super) ops: RawOps,
     pub(super) log: RawLog,

@@ -39,6 +39,7 @@ fn the_example_names_every_key() {
     for listener in &mut full.http.listener {
         (listener.certificate, listener.key) = (Some(PathBuf::from("c")), Some(PathBuf::from("k")));
     }
+    full.edge.upstream = vec![raw::RawUpstream::full()];
     let mut wanted = BTreeSet::new();
     keys(&toml::Value::try_from(&full).expect("serialises"), &mut wanted);
     let named = |key: &str| {

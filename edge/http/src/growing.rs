@@ -188,6 +188,11 @@ impl Growing {
         self.len() == Some(0)
     }
 
+    /// Whether both are the same body.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.shared(), other.shared())
+    }
+
     /// Bytes that have arrived.
     pub fn arrived(&self) -> u64 {
         self.shared().state.lock().pieces.end()
@@ -227,6 +232,22 @@ pub struct GrowingWriter {
 }
 
 impl GrowingWriter {
+    /// Takes the first memory of a body that is declared to be long, so that a lack of it shows before anybody is told
+    /// that the body comes. May wait for memory to be faulted in.
+    ///
+    /// # Errors
+    /// [`AllocateError`]; it may be tried again.
+    pub fn prepare(&mut self) -> Result<(), AllocateError> {
+        let is_long = self.shared.declared.is_some_and(|declared| declared > MEMORY_BYTES_MAX);
+        if let Some(slabs) = &self.slabs
+            && self.slab.is_none()
+            && is_long
+        {
+            self.slab = Some(slabs.allocate(self.chunk_bytes(0))?.append_only());
+        }
+        Ok(())
+    }
+
     /// Appends `bytes`, which advance by what was taken, and wakes the readers. May wait for memory to be faulted in:
     /// not for a data-plane core.
     ///
@@ -257,7 +278,7 @@ impl GrowingWriter {
 
     fn append_to_slabs(&mut self, slabs: &Slabs, bytes: &mut Bytes) -> Result<(), AppendError> {
         if self.slab.is_none() {
-            // What came before, when it still looked small, goes in front.
+            // What came before, when it still looked short, goes in front.
             let early = self.shared.state.lock().pieces.gathered();
             let mut slab = slabs.allocate(self.chunk_bytes(0))?.append_only();
             slab.append(&early);

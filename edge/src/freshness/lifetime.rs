@@ -55,6 +55,21 @@ pub enum State {
 }
 
 impl Lifetime {
+    /// That of a response which nobody may be answered from but those who wait for it when it comes.
+    pub fn spent(received: SystemTime) -> Self {
+        Self {
+            fresh: Duration::ZERO,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            must_revalidate: true,
+            immutable: false,
+            negative: false,
+            variation: Variation::None,
+            initial_age: Duration::ZERO,
+            received,
+        }
+    }
+
     /// What may be done with it at `now`.
     ///
     /// A clock that has been set back tells nothing about its age: it is expired then, and not eternal.

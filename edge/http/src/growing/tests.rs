@@ -85,6 +85,9 @@ fn a_short_body_ends_in_one_piece_of_memory_and_a_longer_one_in_slabs() {
     ] {
         let (mut writer, growing) = Growing::new(Keeping::Slabs(slabs(16 << 20)), declared);
         let bytes = media(usize::try_from(len).unwrap());
+        if len % 2 == 0 {
+            writer.prepare().unwrap();
+        }
         bytes.chunks(10_007).for_each(|chunk| append(&mut writer, chunk));
         assert_eq!((writer.finish(), growing.len()), (Growth::Complete, Some(len)));
         let body = growing.body();
@@ -129,6 +132,17 @@ fn a_writer_that_finds_no_room_goes_on_where_it_was() {
     writer.append(&mut more).unwrap();
     writer.finish();
     assert!(growing.body().read_blocking(1 << 20).unwrap() == bytes);
+}
+
+#[test]
+fn a_long_body_is_refused_room_before_anything_of_it_is_told() {
+    let slabs = slabs(1 << 20);
+    let taken = slabs.allocate(1000 << 10).unwrap();
+    let (mut writer, growing) = Growing::new(Keeping::Slabs(slabs), Some(MEMORY_BYTES_MAX + 1));
+    assert!(writer.prepare().is_err());
+    drop(taken);
+    writer.prepare().unwrap();
+    assert_eq!(growing.arrived(), 0);
 }
 
 #[test]

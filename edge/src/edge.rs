@@ -1,0 +1,110 @@
+//! The life of a request at the edge, on one screen: authorize, name it, ask whoever has it.
+//!
+//! ```text
+//!  request ─ authorize ─▶ environment, path ─┬─ the origin is here: ask it (`Near`)
+//!                                            └─ it is elsewhere: the cache, then the upstreams (`far`)
+//! ```
+//!
+//! Where the origin is in this process it is called directly: its bodies are files and memory of this machine, and
+//! keeping them again would only cost.
+
+use http::HeaderValue;
+use rillcast_http::{Reply, Request};
+
+use crate::{
+    cache_status::{CACHE_STATUS, CacheStatus, Outcome},
+    far::FarEdge,
+    metrics::EdgeMetrics,
+    recent::Recent,
+};
+
+/// An origin in this process.
+pub trait Near: Send + Sync + 'static {
+    /// What it keeps on each core.
+    type Local: 'static;
+
+    /// What it keeps on a core that starts now.
+    fn local(&self) -> Self::Local;
+
+    /// Answers `request` for `path`, from which all that a token may have said is taken out.
+    fn serve(&self, local: &Self::Local, request: &Request, path: &str) -> impl Future<Output = Reply>;
+}
+
+/// Where an edge has its responses from.
+pub enum Source<N> {
+    /// This process.
+    Near(N),
+    /// Other machines.
+    Far(Box<FarEdge>),
+}
+
+/// The edge role.
+pub struct Edge<N> {
+    source: Source<N>,
+    metrics: EdgeMetrics,
+    in_process: Option<HeaderValue>,
+}
+
+/// What an edge keeps on each core.
+pub struct EdgeLocal<L> {
+    near: Option<L>,
+    recent: Recent,
+}
+
+impl<L> EdgeLocal<L> {
+    /// What an origin in this process keeps on this core.
+    pub fn near(&self) -> Option<&L> {
+        self.near.as_ref()
+    }
+}
+
+impl<N: Near> Edge<N> {
+    /// An edge in front of `source`.
+    pub fn new(source: Source<N>, metrics: EdgeMetrics) -> Self {
+        Self { source, metrics, in_process: CacheStatus::new(Outcome::Direct).to_value() }
+    }
+
+    /// What it keeps on a core that starts now.
+    pub fn local(&self) -> EdgeLocal<N::Local> {
+        let near = match &self.source {
+            Source::Near(near) => Some(near.local()),
+            Source::Far(_) => None,
+        };
+        EdgeLocal { near, recent: Recent::default() }
+    }
+
+    /// The origin in this process, if it is there.
+    pub fn near(&self) -> Option<&N> {
+        match &self.source {
+            Source::Near(near) => Some(near),
+            Source::Far(_) => None,
+        }
+    }
+
+    /// The cache, if the origins are elsewhere.
+    pub fn far(&self) -> Option<&FarEdge> {
+        match &self.source {
+            Source::Near(_) => None,
+            Source::Far(far) => Some(far),
+        }
+    }
+
+    /// Answers `request`.
+    pub async fn serve(&self, local: &EdgeLocal<N::Local>, request: &Request) -> Reply {
+        let (environment, path) = ("", request.path());
+        match (&self.source, &local.near) {
+            (Source::Near(near), Some(near_local)) => {
+                self.metrics.requests.with_label_values(&[Outcome::Direct.as_str()]).inc();
+                let reply = near.serve(near_local, request, path).await;
+                match &self.in_process {
+                    Some(value) => reply.with_added(CACHE_STATUS, value.clone()),
+                    None => reply,
+                }
+            }
+            (Source::Far(far), _) => {
+                far.serve(&local.recent, request, environment, path, request.query()).await
+            }
+            (Source::Near(_), None) => rillcast_http::Problem::internal().into(),
+        }
+    }
+}

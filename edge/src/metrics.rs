@@ -1,0 +1,60 @@
+//! What the edge counts. Every label is from a closed set.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
+
+/// Figures of the edge, shared by all cores.
+#[derive(Debug, Clone)]
+pub struct EdgeMetrics {
+    /// Requests by what the cache did.
+    pub(crate) requests: IntCounterVec,
+    /// Fills by how they ended.
+    pub(crate) fills: IntCounterVec,
+    /// Bytes that fills brought.
+    pub(crate) filled_bytes: IntCounter,
+    pub(crate) evictions: IntCounter,
+    pub(crate) purges: IntCounterVec,
+    pub(crate) flights: IntGauge,
+    pub(crate) entries: IntGauge,
+    pub(crate) memory_bytes: IntGauge,
+}
+
+impl EdgeMetrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// When `registry` has figures of these names already.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let labelled = |name: &str, help: &str, label: &str| {
+            let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            added(registry, vector)
+        };
+        Ok(Self {
+            requests: labelled("rillcast_edge_requests_total", "Requests by what the cache did", "cache")?,
+            fills: labelled(
+                "rillcast_edge_fills_total",
+                "Fetches from upstreams, by how they ended",
+                "outcome",
+            )?,
+            filled_bytes: added(
+                registry,
+                IntCounter::new("rillcast_edge_filled_bytes_total", "Body bytes fetched from upstreams")?,
+            )?,
+            evictions: added(
+                registry,
+                IntCounter::new("rillcast_edge_evictions_total", "Objects that gave way to others")?,
+            )?,
+            purges: labelled("rillcast_edge_purges_total", "Purges by what they name", "what")?,
+            flights: added(registry, IntGauge::new("rillcast_edge_flights", "Fetches under way")?)?,
+            entries: added(registry, IntGauge::new("rillcast_edge_objects", "Objects stored")?)?,
+            memory_bytes: added(
+                registry,
+                IntGauge::new("rillcast_edge_memory_bytes", "Memory of objects and fills, in slabs")?,
+            )?,
+        })
+    }
+}
+
+fn added<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

@@ -1,0 +1,76 @@
+//! The edge: where its responses come from, and what it may keep.
+
+use std::time::Duration;
+
+use rillcast_edge::cache::CacheLimits;
+use rillcast_edge::cache_key::{KeyRules, TRACKING};
+use rillcast_edge::far::FarConfig;
+use rillcast_edge::freshness::Policy;
+use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConfig, UpstreamsConfig};
+
+use super::raw::{RawEdge, RawSpeech, RawUpstream};
+use super::{ConfigError, MIB};
+
+/// The edge role.
+#[derive(Debug)]
+pub(crate) struct EdgeConfig {
+    /// Where its responses come from; from the origin in this process without.
+    pub(crate) far: Option<(UpstreamsConfig, FarConfig)>,
+}
+
+/// Types what the file says.
+///
+/// # Errors
+/// [`ConfigError::Parameter`]. What is wrong with upstreams shows when they are set up.
+pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
+    if raw.upstream.is_empty() {
+        return Ok(EdgeConfig { far: None });
+    }
+    let mut upstreams = UpstreamsConfig::new(raw.node.clone(), raw.upstream.iter().map(upstream).collect());
+    if !raw.ca_file.as_os_str().is_empty() {
+        upstreams.trust = Trust::File(raw.ca_file.clone());
+    }
+    let policy = Policy {
+        negative_max: Duration::from_secs(raw.negative_s),
+        stale_max: Duration::from_secs(raw.stale_max_s),
+        ..Policy::default()
+    };
+    let ignored = TRACKING.iter().copied().chain(raw.ignored_parameters.iter().map(String::as_str));
+    let rules = KeyRules::new(ignored).map_err(|source| ConfigError::Parameter { source })?;
+    let cache = CacheLimits { memory_bytes: raw.cache_mib * MIB, object_bytes_max: raw.object_mib * MIB };
+    let flights_max = usize::try_from(raw.flights).unwrap_or(usize::MAX);
+    Ok(EdgeConfig { far: Some((upstreams, FarConfig { cache, policy, rules, flights_max })) })
+}
+
+fn upstream(raw: &RawUpstream) -> UpstreamConfig {
+    let name = raw.name.clone().unwrap_or_else(|| name_of(&raw.url));
+    let defaults = UpstreamConfig::new(name, raw.url.clone());
+    UpstreamConfig {
+        host: raw.host.clone(),
+        weight: raw.weight,
+        tier: raw.tier,
+        speech: match raw.http {
+            RawSpeech::Auto => Speech::Negotiated,
+            RawSpeech::One => Speech::Http1,
+            RawSpeech::Two => Speech::Http2,
+        },
+        timeouts: Timeouts {
+            connect: Duration::from_millis(raw.connect_ms),
+            head: Duration::from_millis(raw.head_ms),
+            idle: Duration::from_millis(raw.idle_ms),
+            ..defaults.timeouts
+        },
+        in_flight_max: raw.requests,
+        check: raw.check.as_ref().map(CheckConfig::new),
+        ..defaults
+    }
+}
+
+/// What an upstream without a name is called: its host and port, as far as they can be a label.
+fn name_of(url: &str) -> String {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    authority
+        .chars()
+        .map(|char| if char.is_ascii_alphanumeric() || ".-_".contains(char) { char } else { '_' })
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! `[edge]` as it is written.
+
+use std::path::PathBuf;
+
+use rillcast_edge::{cache::CacheLimits, freshness::Policy, upstream};
+use serde::{Deserialize, Serialize};
+
+/// `[edge]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawEdge {
+    pub(in crate::config) node: String,
+    pub(in crate::config) upstream: Vec<RawUpstream>,
+    pub(in crate::config) ca_file: PathBuf,
+    pub(in crate::config) cache_mib: u64,
+    pub(in crate::config) object_mib: u64,
+    pub(in crate::config) flights: u64,
+    pub(in crate::config) negative_s: u64,
+    pub(in crate::config) stale_max_s: u64,
+    pub(in crate::config) ignored_parameters: Vec<String>,
+}
+
+/// `[[edge.upstream]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct RawUpstream {
+    pub(in crate::config) url: String,
+    #[serde(default)]
+    pub(in crate::config) name: Option<String>,
+    #[serde(default)]
+    pub(in crate::config) host: Option<String>,
+    #[serde(default = "one")]
+    pub(in crate::config) weight: u16,
+    #[serde(default)]
+    pub(in crate::config) tier: u8,
+    #[serde(default)]
+    pub(in crate::config) http: RawSpeech,
+    #[serde(default)]
+    pub(in crate::config) check: Option<String>,
+    #[serde(default = "requests")]
+    pub(in crate::config) requests: usize,
+    #[serde(default = "connect_ms")]
+    pub(in crate::config) connect_ms: u64,
+    #[serde(default = "head_ms")]
+    pub(in crate::config) head_ms: u64,
+    #[serde(default = "idle_ms")]
+    pub(in crate::config) idle_ms: u64,
+}
+
+/// `edge.upstream.http`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::config) enum RawSpeech {
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "1")]
+    One,
+    #[serde(rename = "2")]
+    Two,
+}
+
+const fn one() -> u16 {
+    1
+}
+
+fn requests() -> usize {
+    upstream::UpstreamConfig::new("", "").in_flight_max
+}
+
+fn connect_ms() -> u64 {
+    millis(upstream::Timeouts::default().connect)
+}
+
+fn head_ms() -> u64 {
+    millis(upstream::Timeouts::default().head)
+}
+
+fn idle_ms() -> u64 {
+    millis(upstream::Timeouts::default().idle)
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Default for RawEdge {
+    fn default() -> Self {
+        let (cache, policy) = (CacheLimits::default(), Policy::default());
+        Self {
+            node: "edge".to_owned(),
+            upstream: Vec::new(),
+            ca_file: PathBuf::new(),
+            cache_mib: cache.memory_bytes >> 20,
+            object_mib: cache.object_bytes_max >> 20,
+            flights: 10_000,
+            negative_s: policy.negative_max.as_secs(),
+            stale_max_s: policy.stale_max.as_secs(),
+            ignored_parameters: Vec::new(),
+        }
+    }
+}
+
+impl RawUpstream {
+    /// One with every key, for the test that holds the example to the code.
+    #[cfg(test)]
+    pub(in crate::config) fn full() -> Self {
+        Self {
+            url: "http://origin:8080".to_owned(),
+            name: Some(String::new()),
+            host: Some(String::new()),
+            weight: one(),
+            tier: 0,
+            http: RawSpeech::Auto,
+            check: Some(String::new()),
+            requests: requests(),
+            connect_ms: connect_ms(),
+            head_ms: head_ms(),
+            idle_ms: idle_ms(),
+        }
+    }
+}
