@@ -21,7 +21,7 @@ use rillcast_http::{
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
-pub(crate) use self::edge::EdgeConfig;
+pub(crate) use self::edge::{EdgeConfig, TokenConfig};
 pub(crate) use self::index::IndexConfig;
 use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawDisk, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
@@ -92,6 +92,10 @@ pub(crate) enum ConfigError {
     Level { level: String },
     #[error("edge.ignored_parameters cannot be used")]
     Parameter { source: rillcast_edge::cache_key::KeyRulesError },
+    #[error("edge.tokens.private cannot be used")]
+    Private { source: rillcast_edge::private_paths::PrivatePathError },
+    #[error("edge.tokens.cookie: `{name}` is no name of a cookie")]
+    Cookie { name: String },
     #[error("{key} is {value}: it must be {least} to {most}")]
     OutOfBounds { key: &'static str, value: u64, least: u64, most: u64 },
 }

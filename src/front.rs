@@ -11,19 +11,25 @@
 
 mod library;
 mod page;
+mod pass;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
+use rillcast_edge::authorize::inner_path;
 use rillcast_edge::edge::{Edge, EdgeLocal, Near};
 use rillcast_http::{Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, ops};
 use rillcast_origin::{Origin, Recent};
+
+pub(crate) use self::pass::Pass;
 
 /// The handler of the data plane.
 pub(crate) struct Front {
     /// The edge role, with the origin role behind it if that is in this process.
     pub(crate) edge: Edge<NearOrigin>,
+    /// What lets the page see what is private.
+    pub(crate) pass: Pass,
     /// What `/metrics` prints.
     pub(crate) registry: Registry,
     /// Who may read it.
@@ -56,20 +62,22 @@ impl Handler for Front {
 
     async fn handle(&self, local: &Self::Local, request: Request) -> Reply {
         match request.path() {
-            path if Origin::owns(path) => self.edge.serve(local, &request).await,
+            path if Origin::owns(inner_path(path)) => self.edge.serve(local, &request).await,
             "/healthz" => ops::healthz(),
             "/readyz" => ops::readyz(&self.readiness),
             "/metrics" if self.metrics_from.contains(request.client.ip) => ops::metrics(&self.registry),
             path => match self.edge.near() {
                 None => self.edge.serve(local, &request).await,
-                Some(NearOrigin(origin)) if path == "/library.json" => Box::pin(library::reply(origin)).await,
+                Some(NearOrigin(origin)) if path == "/library.json" => {
+                    Box::pin(library::reply(origin, &self.pass, &request)).await
+                }
                 Some(_) => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
             },
         }
     }
 
     fn route(&self, local: &Self::Local, path: &str) -> RouteClass {
-        RouteClass(match (path, local.near()) {
+        RouteClass(match (inner_path(path), local.near()) {
             ("/healthz" | "/readyz" | "/metrics", _) => "ops",
             (path, Some(recent)) if Origin::owns(path) => Origin::class(recent, path).unwrap_or("unknown"),
             (_, None) => "edge",
@@ -79,7 +87,7 @@ impl Handler for Front {
         })
     }
 
-    fn logged_path<'a>(&self, path: &'a str) -> Option<Cow<'a, str>> {
-        Some(Cow::Borrowed(path))
+    fn logged_path<'a>(&self, local: &Self::Local, path: &'a str) -> Option<Cow<'a, str>> {
+        Some(local.redacted(path))
     }
 }

@@ -10,6 +10,7 @@ mod logs;
 mod open_files;
 mod optimize;
 mod run;
+mod trusted_keys;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use prometheus::Registry;
+use rillcast_edge::authorize::Gate;
 use rillcast_edge::edge::{Edge, Source};
 use rillcast_edge::far::FarEdge;
 use rillcast_edge::metrics::EdgeMetrics;
@@ -16,13 +17,14 @@ use rillcast_http::{HttpMetrics, Listener, Readiness, Server, StartError};
 use rillcast_origin::Origin;
 use rillcast_origin::blob::directory::DirectoryStore;
 use rillcast_origin::index::Indexes;
+use rillcast_token::Grants;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::cli::ServeArgs;
-use crate::config::Config;
-use crate::front::{Front, NearOrigin};
-use crate::{logs, open_files};
+use crate::config::{Config, TokenConfig};
+use crate::front::{Front, NearOrigin, Pass};
+use crate::{logs, open_files, trusted_keys};
 
 /// Threads for work that no connection should wait behind: opening assets, later control plane and ingest.
 const BACKGROUND_THREADS: usize = 2;
@@ -46,8 +48,15 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let registry = Registry::new();
     let metrics = HttpMetrics::register(&registry).context("cannot register metrics")?;
     let readiness = Readiness::default();
+    let tokens = &config.edge.tokens;
+    let grants = trusted_keys::grants(tokens.keys.as_deref(), time_of_day())?;
     let front = Arc::new(Front {
-        edge: edge(&config, &registry)?,
+        edge: edge(&config, Arc::clone(&grants), &registry)?,
+        pass: Pass {
+            grants: Arc::clone(&grants),
+            private: tokens.private.clone(),
+            sign_for: tokens.sign_for.clone(),
+        },
         registry,
         metrics_from: config.metrics_from,
         readiness: readiness.clone(),
@@ -57,6 +66,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let listeners = config.server.listeners.clone();
     let server = Server::start(config.server, &front, metrics).map_err(with_advice)?;
+    let _following = config.edge.tokens.keys.map(|file| Owned::spawn(trusted_keys::follow(file, grants)));
     let _settling = Owned::spawn(settle(Arc::clone(&front)));
     readiness.set(true);
     announce(&listeners, server.addresses())?;
@@ -72,7 +82,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
 }
 
 /// The edge role, and behind it what it has its responses from.
-fn edge(config: &Config, registry: &Registry) -> anyhow::Result<Edge<NearOrigin>> {
+fn edge(config: &Config, grants: Arc<Grants>, registry: &Registry) -> anyhow::Result<Edge<NearOrigin>> {
     let metrics = EdgeMetrics::register(registry).context("cannot register metrics")?;
     let background = tokio::runtime::Handle::current();
     let source = match &config.edge.far {
@@ -86,7 +96,9 @@ fn edge(config: &Config, registry: &Registry) -> anyhow::Result<Edge<NearOrigin>
             Source::Far(Box::new(far))
         }
     };
-    Ok(Edge::new(source, metrics))
+    let TokenConfig { private, cookie, .. } = &config.edge.tokens;
+    let gate = Gate { grants, private: private.clone(), cookie: cookie.clone(), monotonic };
+    Ok(Edge::new(gate, source, metrics))
 }
 
 /// The origin role.
@@ -131,6 +143,11 @@ impl Drop for Owned {
 #[expect(clippy::disallowed_methods, reason = "the composition root reads the clock for the roles")]
 fn time_of_day() -> SystemTime {
     SystemTime::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the composition root reads the clock for the roles")]
+fn monotonic() -> Instant {
+    Instant::now()
 }
 
 /// The stored indexes that `config` asks for.

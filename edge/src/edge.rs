@@ -8,10 +8,14 @@
 //! Where the origin is in this process it is called directly: its bodies are files and memory of this machine, and
 //! keeping them again would only cost.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use rillcast_http::{Reply, Request};
+use rillcast_token::token_path::TOKEN_PATH_START;
 
 use crate::{
+    authorize::{Gate, TokenNames},
     cache_status::{CACHE_STATUS, CacheStatus, Outcome},
     far::FarEdge,
     metrics::EdgeMetrics,
@@ -40,6 +44,7 @@ pub enum Source<N> {
 
 /// The edge role.
 pub struct Edge<N> {
+    gate: Gate,
     source: Source<N>,
     metrics: EdgeMetrics,
     in_process: Option<HeaderValue>,
@@ -49,9 +54,20 @@ pub struct Edge<N> {
 pub struct EdgeLocal<L> {
     near: Option<L>,
     recent: Recent,
+    names: TokenNames,
 }
 
 impl<L> EdgeLocal<L> {
+    /// `path`, of any request, as logs may show it: without tokens.
+    pub fn redacted<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        // Both are short for something that is asked about with every request.
+        if path.starts_with(TOKEN_PATH_START) || path.contains("eyJ") {
+            Cow::Owned(self.names.redact(path))
+        } else {
+            Cow::Borrowed(path)
+        }
+    }
+
     /// What an origin in this process keeps on this core.
     pub fn near(&self) -> Option<&L> {
         self.near.as_ref()
@@ -59,9 +75,9 @@ impl<L> EdgeLocal<L> {
 }
 
 impl<N: Near> Edge<N> {
-    /// An edge in front of `source`.
-    pub fn new(source: Source<N>, metrics: EdgeMetrics) -> Self {
-        Self { source, metrics, in_process: CacheStatus::new(Outcome::Direct).to_value() }
+    /// An edge in front of `source`, behind `gate`.
+    pub fn new(gate: Gate, source: Source<N>, metrics: EdgeMetrics) -> Self {
+        Self { gate, source, metrics, in_process: CacheStatus::new(Outcome::Direct).to_value() }
     }
 
     /// What it keeps on a core that starts now.
@@ -70,7 +86,7 @@ impl<N: Near> Edge<N> {
             Source::Near(near) => Some(near.local()),
             Source::Far(_) => None,
         };
-        EdgeLocal { near, recent: Recent::default() }
+        EdgeLocal { near, recent: Recent::default(), names: TokenNames::default() }
     }
 
     /// The origin in this process, if it is there.
@@ -79,6 +95,11 @@ impl<N: Near> Edge<N> {
             Source::Near(near) => Some(near),
             Source::Far(_) => None,
         }
+    }
+
+    /// What judges tokens.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// The cache, if the origins are elsewhere.
@@ -91,7 +112,11 @@ impl<N: Near> Edge<N> {
 
     /// Answers `request`.
     pub async fn serve(&self, local: &EdgeLocal<N::Local>, request: &Request) -> Reply {
-        let (environment, path) = ("", request.path());
+        let admitted = match self.gate.admit(request) {
+            Ok(admitted) => admitted,
+            Err(instead) => return instead,
+        };
+        let path = admitted.path;
         match (&self.source, &local.near) {
             (Source::Near(near), Some(near_local)) => {
                 self.metrics.requests.with_label_values(&[Outcome::Direct.as_str()]).inc();
@@ -102,7 +127,7 @@ impl<N: Near> Edge<N> {
                 }
             }
             (Source::Far(far), _) => {
-                far.serve(&local.recent, request, environment, path, request.query()).await
+                far.serve(&local.recent, request, admitted.environment(), path, request.query()).await
             }
             (Source::Near(_), None) => rillcast_http::Problem::internal().into(),
         }

@@ -5,6 +5,7 @@
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
+pub mod authorize;
 pub mod backoff;
 pub mod cache;
 pub mod cache_key;
@@ -22,6 +23,7 @@ pub mod live_hold;
 pub mod metrics;
 mod object;
 pub mod orders;
+pub mod private_paths;
 pub mod purge;
 pub mod recent;
 pub mod upstream;

@@ -1,30 +1,67 @@
 //! The edge: where its responses come from, and what it may keep.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rillcast_edge::cache::CacheLimits;
 use rillcast_edge::cache_key::{KeyRules, TRACKING};
 use rillcast_edge::far::FarConfig;
 use rillcast_edge::freshness::Policy;
+use rillcast_edge::private_paths::PrivatePaths;
 use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConfig, UpstreamsConfig};
 
-use super::raw::{RawEdge, RawSpeech, RawUpstream};
-use super::{ConfigError, MIB};
+use rillcast_http::Networks;
+
+use super::raw::{RawEdge, RawSpeech, RawTokens, RawUpstream};
+use super::{ConfigError, MIB, networks};
 
 /// The edge role.
 #[derive(Debug)]
 pub(crate) struct EdgeConfig {
     /// Where its responses come from; from the origin in this process without.
     pub(crate) far: Option<(UpstreamsConfig, FarConfig)>,
+    /// Who may see what.
+    pub(crate) tokens: TokenConfig,
+}
+
+/// Who may see what.
+#[derive(Debug)]
+pub(crate) struct TokenConfig {
+    /// What needs a token.
+    pub(crate) private: PrivatePaths,
+    /// The file of the keys that are trusted; a key of our own, made at the start, without.
+    pub(crate) keys: Option<PathBuf>,
+    /// The cookie that may hold a token.
+    pub(crate) cookie: String,
+    /// Whom the page is given tokens for.
+    pub(crate) sign_for: Networks,
 }
 
 /// Types what the file says.
 ///
 /// # Errors
-/// [`ConfigError::Parameter`]. What is wrong with upstreams shows when they are set up.
+/// [`ConfigError`]. What is wrong with upstreams shows when they are set up.
 pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
+    Ok(EdgeConfig { far: far(raw)?, tokens: tokens(&raw.tokens)? })
+}
+
+fn tokens(raw: &RawTokens) -> Result<TokenConfig, ConfigError> {
+    let private = PrivatePaths::new(raw.private.iter().map(String::as_str));
+    let is_cookie = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if raw.cookie.is_empty() || !raw.cookie.bytes().all(is_cookie) {
+        return Err(ConfigError::Cookie { name: raw.cookie.clone() });
+    }
+    Ok(TokenConfig {
+        private: private.map_err(|source| ConfigError::Private { source })?,
+        keys: (!raw.keys.as_os_str().is_empty()).then(|| raw.keys.clone()),
+        cookie: raw.cookie.clone(),
+        sign_for: networks("edge.tokens.sign_for", &raw.sign_for)?,
+    })
+}
+
+fn far(raw: &RawEdge) -> Result<Option<(UpstreamsConfig, FarConfig)>, ConfigError> {
     if raw.upstream.is_empty() {
-        return Ok(EdgeConfig { far: None });
+        return Ok(None);
     }
     let mut upstreams = UpstreamsConfig::new(raw.node.clone(), raw.upstream.iter().map(upstream).collect());
     if !raw.ca_file.as_os_str().is_empty() {
@@ -39,7 +76,7 @@ pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
     let rules = KeyRules::new(ignored).map_err(|source| ConfigError::Parameter { source })?;
     let cache = CacheLimits { memory_bytes: raw.cache_mib * MIB, object_bytes_max: raw.object_mib * MIB };
     let flights_max = usize::try_from(raw.flights).unwrap_or(usize::MAX);
-    Ok(EdgeConfig { far: Some((upstreams, FarConfig { cache, policy, rules, flights_max })) })
+    Ok(Some((upstreams, FarConfig { cache, policy, rules, flights_max })))
 }
 
 fn upstream(raw: &RawUpstream) -> UpstreamConfig {

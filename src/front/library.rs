@@ -3,14 +3,18 @@
 use std::time::SystemTime;
 
 use http::HeaderValue;
-use rillcast_http::{Encoding, Entity, Problem, Reply};
+use rillcast_http::{Encoding, Entity, Problem, Reply, Request};
 use rillcast_origin::Origin;
 use rillcast_origin::origin::LibraryEntry;
 use serde::Serialize;
 
+use super::pass::{Address, Pass};
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// A new file shows within seconds.
 const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=1");
+/// Tokens are one client's own.
+const PERSONAL: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The answer.
 #[derive(Serialize)]
@@ -32,7 +36,7 @@ struct Asset {
 }
 
 /// Lists the store.
-pub(super) async fn reply(origin: &Origin) -> Reply {
+pub(super) async fn reply(origin: &Origin, pass: &Pass, request: &Request) -> Reply {
     let (entries, truncated) = match origin.library().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -40,11 +44,27 @@ pub(super) async fn reply(origin: &Origin) -> Reply {
             return Problem::internal().into();
         }
     };
-    let library = Library { assets: entries.iter().map(asset).collect(), truncated };
+    let mut is_personal = false;
+    let mut assets = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let master = match pass.address(entry.master.clone(), request) {
+            Address::Public(master) => master,
+            Address::Signed(master) => {
+                is_personal = true;
+                master
+            }
+            Address::Withheld => {
+                is_personal = true;
+                continue;
+            }
+        };
+        assets.push(asset(entry, master));
+    }
+    let library = Library { assets, truncated };
     match serde_json::to_vec(&library) {
         Ok(json) => {
             let mut entity = Entity::new(JSON, bytes::Bytes::from(json));
-            entity.cache_control = FRESHNESS;
+            entity.cache_control = if is_personal { PERSONAL } else { FRESHNESS };
             entity.encoding = Encoding::Compress;
             entity.into()
         }
@@ -61,13 +81,13 @@ fn rfc3339(time: SystemTime) -> Option<String> {
     Some(stamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-fn asset(entry: &LibraryEntry) -> Asset {
+fn asset(entry: &LibraryEntry, master: String) -> Asset {
     let name = entry.blob.path.file_name();
     let title = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     Asset {
         path: entry.blob.path.as_str().to_owned(),
         title: title.to_owned(),
-        master: entry.master.clone(),
+        master,
         size_bytes: entry.blob.size_bytes,
         modified: entry.blob.modified.and_then(rfc3339),
     }

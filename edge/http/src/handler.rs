@@ -32,8 +32,8 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// What the access log may print of `path`; by default nothing, because a path may carry a token.
-    fn logged_path<'a>(&self, path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
-        let _ = path;
+    fn logged_path<'a>(&self, local: &Self::Local, path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
+        let _ = (local, path);
         None
     }
 }

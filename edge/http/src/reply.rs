@@ -14,7 +14,7 @@ pub enum Reply {
     /// An error.
     Problem(Box<Problem>),
     /// Look elsewhere.
-    Redirect(Redirect),
+    Redirect(Box<Redirect>),
     /// A response as it stands: status, headers, whole body. No ranges, no conditions, no compression.
     Raw(Box<RawReply>),
 }
@@ -123,7 +123,7 @@ impl From<Box<Problem>> for Reply {
 
 impl From<Redirect> for Reply {
     fn from(redirect: Redirect) -> Self {
-        Self::Redirect(redirect)
+        Self::Redirect(Box::new(redirect))
     }
 }
 

@@ -49,7 +49,7 @@ impl Responder {
                 response
             }
             Reply::Problem(problem) => self.permit(question, explain(question, *problem)),
-            Reply::Redirect(redirect) => self.permit(question, send_elsewhere(redirect)),
+            Reply::Redirect(redirect) => self.permit(question, send_elsewhere(*redirect)),
             Reply::Raw(raw) => self.permit(question, pass(*raw)),
         };
         if *question.method() == Method::HEAD {

@@ -18,6 +18,28 @@ pub(in crate::config) struct RawEdge {
     pub(in crate::config) negative_s: u64,
     pub(in crate::config) stale_max_s: u64,
     pub(in crate::config) ignored_parameters: Vec<String>,
+    pub(in crate::config) tokens: RawTokens,
+}
+
+/// `[edge.tokens]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawTokens {
+    pub(in crate::config) private: Vec<String>,
+    pub(in crate::config) keys: PathBuf,
+    pub(in crate::config) cookie: String,
+    pub(in crate::config) sign_for: Vec<String>,
+}
+
+impl Default for RawTokens {
+    fn default() -> Self {
+        Self {
+            private: vec!["/vod/private/".to_owned()],
+            keys: PathBuf::new(),
+            cookie: "rillcast_token".to_owned(),
+            sign_for: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
+        }
+    }
 }
 
 /// `[[edge.upstream]]`.
@@ -96,6 +118,7 @@ impl Default for RawEdge {
             negative_s: policy.negative_max.as_secs(),
             stale_max_s: policy.stale_max.as_secs(),
             ignored_parameters: Vec::new(),
+            tokens: RawTokens::default(),
         }
     }
 }

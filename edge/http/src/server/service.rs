@@ -130,7 +130,7 @@ impl<H: Handler> Service<H> {
             return options(READ_METHODS).into();
         }
         let path = target.path();
-        exchange.routed(handler.route(local, path), handler.logged_path(path).map(Into::into));
+        exchange.routed(handler.route(local, path), handler.logged_path(local, path).map(Into::into));
         let allowed = handler.allowed_methods(path);
         if method == Method::OPTIONS {
             let preflight = is_preflight(&method, &headers).then_some(allowed);

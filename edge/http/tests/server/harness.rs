@@ -106,7 +106,7 @@ impl Handler for Stage {
         if path == "/upload" { METHODS_WITH_POST } else { rillcast_http::READ_METHODS }
     }
 
-    fn logged_path<'a>(&self, path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
+    fn logged_path<'a>(&self, (): &(), path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
         (!path.starts_with("/secret")).then(|| path.into())
     }
 }
