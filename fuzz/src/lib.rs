@@ -20,6 +20,7 @@ pub mod layout;
 pub mod mp4;
 pub mod mp4_cuts;
 pub mod names;
+pub mod orders;
 pub mod slabs;
 pub mod tokens;
 pub mod urls;
@@ -54,4 +55,6 @@ pub const TARGETS: &[Target] = &[
     ("slices", bodies::slices),
     ("slabs", slabs::run),
     ("tokens", tokens::run),
+    ("orders", orders::orders),
+    ("event_segment", orders::event_segment),
 ];
