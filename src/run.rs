@@ -91,7 +91,7 @@ fn edge(config: &Config, grants: Arc<Grants>, registry: &Registry) -> anyhow::Re
             let figures = UpstreamMetrics::register(registry).context("cannot register metrics")?;
             let upstreams = Upstreams::new(upstreams, &figures, time_of_day)
                 .context("cannot set up the upstreams: see [[edge.upstream]]")?;
-            let far = FarEdge::new(far.clone(), upstreams, metrics.clone(), background)
+            let far = FarEdge::new(far.clone(), upstreams, metrics.clone(), time_of_day, background)
                 .context("no memory for a cache: see edge.cache_mib, and whether memfd_create is allowed")?;
             Source::Far(Box::new(far))
         }

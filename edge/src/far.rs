@@ -7,54 +7,35 @@
 //!                 └─ known to be for one only ─ fetch ───▶ pass
 //! ```
 
+mod live;
+mod stock;
+
 use std::{sync::Arc, time::SystemTime};
 
 use http::StatusCode;
 use parking_lot::Mutex;
 use rillcast_http::{Problem, Reply, Request};
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::runtime::Handle;
 
+pub(crate) use self::stock::{Because, Stock};
+use self::{live::Live, stock::Found};
 use crate::{
     cache::{CacheLimits, MemoryCache},
     cache_key::{Asked, KeyError, KeyRules},
     cache_status::{CacheStatus, Outcome},
     deliver,
-    fill::Fill,
-    flight::{Failure, Flights, Joined, Landing, PassedResponse, Sharing},
-    freshness::{self, Policy, State},
+    flight::{Failure, Flights, Joined, Landing, PassedResponse},
+    freshness::{self, Policy},
+    live_hold::{HoldLimits, Holds},
     metrics::EdgeMetrics,
     object::Object,
-    purge::{Hardness, Meant, Purges, Standing},
+    purge::{Hardness, Meant, Purges},
     recent::Recent,
     upstream::Upstreams,
 };
 
 /// Times a request joins another flight after the one it waited for was no use to it.
 const JOINS_MAX: usize = 3;
-
-/// What the requests and the fills of an edge share.
-pub(crate) struct Far {
-    pub(crate) upstreams: Upstreams,
-    pub(crate) cache: MemoryCache,
-    pub(crate) flights: Flights,
-    pub(crate) purges: Purges,
-    pub(crate) policy: Policy,
-    pub(crate) rules: KeyRules,
-    pub(crate) metrics: EdgeMetrics,
-}
-
-/// What was found under a name.
-enum Found {
-    Fresh(Arc<Object>),
-    /// May be given while a new one is fetched.
-    Refreshing(Arc<Object>),
-    /// May be asked about, and given if `on_error`.
-    Stale {
-        object: Arc<Object>,
-        on_error: bool,
-    },
-    Nothing,
-}
 
 /// What came of asking an upstream.
 enum Fetched {
@@ -74,18 +55,24 @@ pub struct FarConfig {
     pub rules: KeyRules,
     /// Fetches under way at the same time; one more is answered 503.
     pub flights_max: usize,
+    /// Requests that may wait for live playlists.
+    pub holds: HoldLimits,
 }
 
 /// A cache in front of [`Upstreams`].
 pub struct FarEdge {
-    far: Arc<Far>,
-    /// The fills under way; they end with the edge.
-    fills: Mutex<JoinSet<()>>,
-    background: Handle,
+    stock: Arc<Stock>,
+    holds: Holds<Live>,
+}
+
+impl Drop for FarEdge {
+    fn drop(&mut self) {
+        self.stock.fills.lock().abort_all();
+    }
 }
 
 impl FarEdge {
-    /// An empty cache in front of `upstreams`, which are asked on `background`.
+    /// An empty cache in front of `upstreams`, which are asked on `background`; `clock` tells the time of day.
     ///
     /// # Errors
     /// The system's error where it gives no memory for a cache.
@@ -93,19 +80,24 @@ impl FarEdge {
         config: FarConfig,
         upstreams: Upstreams,
         metrics: EdgeMetrics,
+        clock: fn() -> SystemTime,
         background: Handle,
     ) -> std::io::Result<Self> {
-        let FarConfig { cache, policy, rules, flights_max } = config;
-        let far = Far {
+        let FarConfig { cache, policy, rules, flights_max, holds } = config;
+        let stock = Arc::new(Stock {
             upstreams,
             cache: MemoryCache::new(&cache, &metrics)?,
             flights: Flights::new(flights_max),
             purges: Purges::default(),
             policy,
-            rules,
+            rules: rules.clone(),
             metrics,
-        };
-        Ok(Self { far: Arc::new(far), fills: Mutex::default(), background })
+            clock,
+            fills: Mutex::default(),
+            background: background.clone(),
+        });
+        let live = Live::new(&stock, holds.hold_time);
+        Ok(Self { stock, holds: Holds::new(live, rules, holds, background) })
     }
 
     /// Answers `request` for `path` and `query` of `environment`, all that a token may have said taken out.
@@ -118,22 +110,41 @@ impl FarEdge {
         query: Option<&str>,
     ) -> Reply {
         let now = request.received;
-        let asked = match Asked::of(&self.far.rules, environment, path, query) {
+        let asked = match Asked::of(&self.stock.rules, environment, path, query) {
             Ok(asked) => asked,
             Err(error) => return no_key(error).into(),
         };
-        if let Some(reply) = recent.reply(&asked, &self.far.purges, now) {
+        if let Some(reply) = recent.reply(&asked, &self.stock.purges, now) {
             self.count(Outcome::Hit);
             return reply;
         }
         // Boxed, so that what is found at once does not carry the room for what is not.
-        let (reply, outcome) = Box::pin(self.find(recent, request, &asked, now)).await;
+        let (reply, outcome) = Box::pin(self.hold(recent, request, &asked, now)).await;
         self.count(outcome);
         reply
     }
 
+    /// Waits first, if `asked` is something of a live stream that is to come.
+    async fn hold(
+        &self,
+        recent: &Recent,
+        request: &Request,
+        asked: &Asked<'_>,
+        now: SystemTime,
+    ) -> (Reply, Outcome) {
+        match live::hold(&self.holds, &self.stock, asked).await {
+            Ok(Some(object)) => {
+                let status = CacheStatus::new(Outcome::Collapsed);
+                (deliver::object(&object, status, now).await, status.outcome)
+            }
+            // It may have waited for long.
+            Ok(None) => self.find(recent, request, asked, now.max((self.stock.clock)())).await,
+            Err(problem) => (problem.into(), Outcome::Local),
+        }
+    }
+
     fn count(&self, outcome: Outcome) {
-        self.far.metrics.requests.with_label_values(&[outcome.as_str()]).inc();
+        self.stock.metrics.requests.with_label_values(&[outcome.as_str()]).inc();
     }
 
     async fn find(
@@ -146,13 +157,13 @@ impl FarEdge {
         let give = async |object: &Object, status: CacheStatus| {
             (deliver::object(object, status, now).await, status.outcome)
         };
-        let (stored, on_error) = match self.look_up(asked, now) {
+        let (stored, on_error) = match self.stock.look_up(asked, now) {
             Found::Fresh(object) => {
                 recent.remember(&object, now);
                 return give(&object, CacheStatus::new(Outcome::Hit)).await;
             }
             Found::Refreshing(object) => {
-                self.start(asked, Some(Arc::clone(&object)), request);
+                self.stock.start(asked, Some(Arc::clone(&object)), request.into());
                 return give(&object, CacheStatus::new(Outcome::Stale)).await;
             }
             Found::Stale { object, on_error } => (Some(Arc::clone(&object)), on_error.then_some(object)),
@@ -160,6 +171,11 @@ impl FarEdge {
         };
         if freshness::only_if_cached(&request.headers) {
             return (not_cached().into(), Outcome::Local);
+        }
+        if let Some(part) = self.holds.hinted(asked)
+            && let Err(error) = part.wait().await
+        {
+            return (live::problem(&error).into(), Outcome::Local);
         }
         let fetched = self.fetch(asked, stored, request).await;
         match (fetched, on_error) {
@@ -176,7 +192,7 @@ impl FarEdge {
     /// Waits for a response from an upstream: one that is shared, or one of our own.
     async fn fetch(&self, asked: &Asked<'_>, stored: Option<Arc<Object>>, request: &Request) -> Fetched {
         for _ in 0..JOINS_MAX {
-            let (flight, is_first) = match self.start(asked, stored.clone(), request) {
+            let (flight, is_first) = match self.stock.start(asked, stored.clone(), request.into()) {
                 Joined::First(flight) => (flight, true),
                 Joined::Follower(flight) => (flight, false),
                 Joined::Full => return Fetched::Failed(full()),
@@ -204,72 +220,22 @@ impl FarEdge {
         }
         Fetched::Failed(deliver::failed(&Failure::Abandoned))
     }
+}
 
-    /// What there is under this name, complete or arriving, and what may be done with it.
-    fn look_up(&self, asked: &Asked<'_>, now: SystemTime) -> Found {
-        let far = &self.far;
-        let Some(object) = far.cache.get(asked) else { return Found::Nothing };
-        let standing = far.purges.standing(&object);
-        if standing == Standing::Gone {
-            far.cache.remove(&object);
-            return Found::Nothing;
-        }
-        match (object.lifetime.state(now), standing) {
-            (State::Fresh, Standing::Valid) => Found::Fresh(object),
-            (State::StaleWhileRevalidate, Standing::Valid) => Found::Refreshing(object),
-            (State::Fresh | State::StaleWhileRevalidate, _) => {
-                let on_error = !object.lifetime.must_revalidate;
-                Found::Stale { object, on_error }
-            }
-            (State::StaleIfError, _) => Found::Stale { object, on_error: true },
-            (State::Expired, _) => Found::Stale { object, on_error: false },
-        }
-    }
-
-    /// Makes sure that a flight for `asked` is under way.
-    fn start(&self, asked: &Asked<'_>, stored: Option<Arc<Object>>, request: &Request) -> Joined {
-        let sharing = if self.far.cache.pass(asked).is_some() { Sharing::Alone } else { Sharing::Shared };
-        let joined = self.far.flights.join(asked, &self.far.purges, sharing);
-        if let Joined::First(flight) = &joined {
-            let fill = Fill {
-                far: Arc::clone(&self.far),
-                flight: Arc::clone(flight),
-                stored,
-                request_id: request.id.clone(),
-            };
-            let mut fills = self.fills.lock();
-            while fills.try_join_next().is_some() {}
-            fills.spawn_on(fill.run(), &self.background);
-        }
-        joined
-    }
-
+impl FarEdge {
     /// From now on nobody is answered from what is `meant`. Blocks for the sweep: not for a data-plane core.
     pub fn purge(&self, meant: Meant, hardness: Hardness) {
-        let far = &self.far;
-        let what = match &meant {
-            Meant::Key(_) => "url",
-            Meant::Prefix(_) => "prefix",
-            Meant::Surrogate(_) => "surrogate_key",
-            Meant::All => "all",
-        };
-        far.metrics.purges.with_label_values(&[what]).inc();
-        let is_swept = !matches!(meant, Meant::Surrogate(_));
-        far.purges.purge(meant, hardness, far.flights.oldest());
-        if is_swept {
-            far.cache.sweep(|object| far.purges.standing(object) == Standing::Gone);
-        }
+        self.stock.purge(meant, hardness);
     }
 
     /// Gives evicted memory back and brings figures up to date; to be called now and then, off the cores.
     pub fn settle(&self) {
-        let far = &self.far;
-        far.cache.settle();
-        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        let (entries, usage) = far.cache.usage();
-        far.metrics.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
-        far.metrics.memory_bytes.set(gauge(usage.used_bytes));
-        far.metrics.flights.set(gauge(far.flights.open()));
+        self.stock.settle();
+    }
+
+    /// What names objects here.
+    pub fn rules(&self) -> &KeyRules {
+        &self.stock.rules
     }
 }
 

@@ -12,9 +12,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::PathAndQuery};
 use rillcast_http::{
-    Growing, GrowingWriter, RequestId,
+    Growing, GrowingWriter,
     growing::{AppendError, Broken, Growth, Keeping},
     request_id::X_REQUEST_ID,
 };
@@ -22,7 +22,7 @@ use rillcast_http::{
 use crate::{
     cache::FillRoom,
     cache_key::Named as _,
-    far::Far,
+    far::{Because, Stock},
     flight::{Failure, Flight, Landing, PassReason, PassedResponse, Passing},
     freshness::{self, Credentials, Exchange, Lifetime, Reason, Variation, Verdict},
     object::{Marks, Object, surrogates},
@@ -48,18 +48,17 @@ const ROOM_ATTEMPTS: usize = 3;
 
 /// One fetch for a flight.
 pub(crate) struct Fill {
-    pub(crate) far: Arc<Far>,
+    pub(crate) stock: Arc<Stock>,
     pub(crate) flight: Arc<Flight>,
     /// What is stored and may still be good.
     pub(crate) stored: Option<Arc<Object>>,
-    /// The request that it began with, for logs.
-    pub(crate) request_id: RequestId,
+    pub(crate) because: Because,
 }
 
 impl Drop for Fill {
     /// Whatever happened, nobody waits for ever.
     fn drop(&mut self) {
-        self.far.flights.close(&self.flight);
+        self.stock.flights.close(&self.flight);
         self.flight.land(Landing::Failed(Arc::new(Failure::Abandoned)));
     }
 }
@@ -74,7 +73,7 @@ impl Fill {
             }
             Ok(response) => self.take(response).await,
         };
-        self.far.metrics.fills.with_label_values(&[outcome]).inc();
+        self.stock.metrics.fills.with_label_values(&[outcome]).inc();
     }
 
     async fn fetch(&self, stored: Option<&Object>) -> Result<Response, UpstreamError> {
@@ -83,13 +82,19 @@ impl Fill {
         if let Some(stored) = stored {
             freshness::add_conditions(&stored.headers, &mut headers);
         }
-        self.far.upstreams.fetch(self.far.demand(&self.flight.key, headers, self.request_id.clone())).await
+        self.stock.upstreams.fetch(self.demand(headers)).await
+    }
+
+    fn demand(&self, headers: HeaderMap) -> Demand {
+        let (key, Because { request_id, deadline }) = (&self.flight.key, self.because.clone());
+        let target = key.target().parse().unwrap_or_else(|_| PathAndQuery::from_static("/"));
+        Demand { method: ReadMethod::Get, target, headers, affinity: key.key_hash(), request_id, deadline }
     }
 
     fn fail(&self, error: UpstreamError) -> &'static str {
         let reason = error.reason();
-        tracing::warn!(request_id = %self.request_id, key = ?self.flight.key, error = &error as &dyn std::error::Error, "no response");
-        self.far.flights.close(&self.flight);
+        tracing::warn!(request_id = %self.because.request_id, key = ?self.flight.key, error = &error as &dyn std::error::Error, "no response");
+        self.stock.flights.close(&self.flight);
         self.flight.land(Landing::Failed(Arc::new(Failure::Upstream(error))));
         reason
     }
@@ -161,12 +166,15 @@ impl Fill {
     fn evaluate(&self, status: StatusCode, headers: &HeaderMap, of: &Response) -> Verdict {
         let (requested, received) = (of.requested, of.received);
         let credentials = Credentials::None;
-        freshness::evaluate(&Exchange { status, headers, requested, received, credentials }, &self.far.policy)
+        freshness::evaluate(
+            &Exchange { status, headers, requested, received, credentials },
+            &self.stock.policy,
+        )
     }
 
     /// Room for a body, found before anybody is told that it comes.
     fn room(&self, declared: Option<u64>) -> Result<(FillRoom, GrowingWriter, Growing), PassReason> {
-        let cache = &self.far.cache;
+        let cache = &self.stock.cache;
         let room = cache.room(declared)?;
         let (mut writer, body) = Growing::new(Keeping::Slabs(cache.slabs().clone()), declared);
         for _ in 0..ROOM_ATTEMPTS {
@@ -196,9 +204,9 @@ impl Fill {
             },
             Err(why) => {
                 // From here on whoever asks begins anew.
-                self.far.flights.close(&self.flight);
+                self.stock.flights.close(&self.flight);
                 if why == Broken::TooLarge {
-                    self.far.cache.remember_pass(&self.flight.key, PassReason::TooLarge);
+                    self.stock.cache.remember_pass(&self.flight.key, PassReason::TooLarge);
                 }
                 writer.break_off(why);
                 why.reason()
@@ -215,9 +223,9 @@ impl Fill {
         while let Some(frame) = body.next().await {
             let mut bytes = frame.map_err(|error| self.broken(&error))?;
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            self.far.metrics.filled_bytes.inc_by(len);
+            self.stock.metrics.filled_bytes.inc_by(len);
             let arrived = writer.arrived().saturating_add(len);
-            if arrived > self.far.cache.longest() || !room.reach(arrived) {
+            if arrived > self.stock.cache.longest() || !room.reach(arrived) {
                 return Err(Broken::TooLarge);
             }
             let mut attempts = ROOM_ATTEMPTS;
@@ -226,7 +234,7 @@ impl Fill {
                 match error {
                     AppendError::TooLong { .. } => return Err(Broken::Upstream("too_long")),
                     AppendError::NoRoom(_) if attempts == 0 => return Err(Broken::TooLarge),
-                    AppendError::NoRoom(_) => self.far.cache.settle(),
+                    AppendError::NoRoom(_) => self.stock.cache.settle(),
                 }
             }
         }
@@ -234,15 +242,15 @@ impl Fill {
     }
 
     fn broken(&self, error: &UpstreamError) -> Broken {
-        tracing::warn!(request_id = %self.request_id, key = ?self.flight.key, error = error as &dyn std::error::Error, "a response broke off");
+        tracing::warn!(request_id = %self.because.request_id, key = ?self.flight.key, error = error as &dyn std::error::Error, "a response broke off");
         Broken::Upstream(error.reason())
     }
 
     /// Keeps a complete object, unless it was purged while it came.
     fn store(&self, object: Arc<Object>) {
-        let is_wanted = object.is_storable && self.far.purges.standing(&object) != Standing::Gone;
+        let is_wanted = object.is_storable && self.stock.purges.standing(&object) != Standing::Gone;
         if is_wanted {
-            self.far.cache.insert(object);
+            self.stock.cache.insert(object);
         } else {
             object.marks.set_gone();
         }
@@ -251,12 +259,12 @@ impl Fill {
     /// Hands a response to one viewer.
     async fn pass(&self, response: Response, reason: PassReason) -> &'static str {
         if !response.status.is_server_error() {
-            self.far.cache.remember_pass(&self.flight.key, reason);
+            self.stock.cache.remember_pass(&self.flight.key, reason);
         }
         let Response { status, headers, mut body, .. } = response;
         let (mut writer, growing) = Growing::new(Keeping::Window(WINDOW_BYTES), body.expected_len());
         let passed = PassedResponse { status, headers, body: growing };
-        self.far.flights.close(&self.flight);
+        self.stock.flights.close(&self.flight);
         let passing = Passing { reason, response: parking_lot::Mutex::new(Some(passed)) };
         self.flight.land(Landing::Pass(Arc::new(passing)));
         loop {
@@ -278,7 +286,7 @@ impl Fill {
                     return why.reason();
                 }
                 Some(Ok(mut bytes)) => {
-                    self.far.metrics.filled_bytes.inc_by(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                    self.stock.metrics.filled_bytes.inc_by(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                     if writer.append(&mut bytes).is_err() {
                         writer.break_off(Broken::Upstream("too_long"));
                         return "too_long";
@@ -293,23 +301,9 @@ impl Fill {
 /// failing origin is asked once and not by everybody, and what nobody said anything about is no secret.
 fn is_for_all_who_wait(status: StatusCode, reason: Reason) -> bool {
     match reason {
-        Reason::NoFreshness | Reason::StaleOnArrival | Reason::Status => !status.is_informational(),
+        Reason::NoFreshness | Reason::NoCache | Reason::StaleOnArrival | Reason::Status => true,
         Reason::NoStore => status.is_server_error(),
         _ => false,
-    }
-}
-
-impl Far {
-    /// What to ask an upstream for the object of `key`.
-    pub(crate) fn demand(
-        &self,
-        key: &crate::cache_key::Key,
-        headers: HeaderMap,
-        request_id: RequestId,
-    ) -> Demand {
-        let target = key.target().parse().unwrap_or_else(|_| http::uri::PathAndQuery::from_static("/"));
-        let affinity = key.key_hash();
-        Demand { method: ReadMethod::Get, target, headers, affinity, request_id, deadline: None }
     }
 }
 

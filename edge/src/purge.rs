@@ -142,13 +142,10 @@ impl Purges {
         Epoch(self.epoch.load(Ordering::Acquire))
     }
 
-    /// From now on what is `meant`, and was born before now, is not used. `oldest` is the birth of the oldest fill under
-    /// way: rules from before it have done their work, because what was stored is swept after each purge.
-    pub(crate) fn purge(&self, meant: Meant, hardness: Hardness, oldest: Option<Epoch>) {
+    /// From now on what is `meant`, and was born before now, is not used.
+    pub(crate) fn purge(&self, meant: Meant, hardness: Hardness) {
         let mut state = self.state.write();
         let epoch = self.epoch.load(Ordering::Acquire).saturating_add(1);
-        let oldest = oldest.map_or(epoch, Epoch::number);
-        state.rules.retain(|rule| rule.epoch > oldest);
         match meant {
             Meant::All => state.all.note(hardness, epoch),
             Meant::Surrogate(id) => {
@@ -168,6 +165,12 @@ impl Purges {
         }
         // Whoever sees the new epoch asks, and waits for this lock.
         self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Forgets the rules whose work is done: nothing that was born before them is stored, which a sweep has seen to, and
+    /// `oldest` is the birth of the oldest fill that was under way before it.
+    pub(crate) fn forget_before(&self, oldest: Epoch) {
+        self.state.write().rules.retain(|rule| rule.epoch > oldest.number());
     }
 
     /// Whether a purge since `born` means whatever has this key: a fetch whose surrogate keys are not known yet.

@@ -7,6 +7,7 @@ use rillcast_edge::cache::CacheLimits;
 use rillcast_edge::cache_key::{KeyRules, TRACKING};
 use rillcast_edge::far::FarConfig;
 use rillcast_edge::freshness::Policy;
+use rillcast_edge::live_hold::HoldLimits;
 use rillcast_edge::private_paths::PrivatePaths;
 use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConfig, UpstreamsConfig};
 
@@ -76,7 +77,7 @@ fn far(raw: &RawEdge) -> Result<Option<(UpstreamsConfig, FarConfig)>, ConfigErro
     let rules = KeyRules::new(ignored).map_err(|source| ConfigError::Parameter { source })?;
     let cache = CacheLimits { memory_bytes: raw.cache_mib * MIB, object_bytes_max: raw.object_mib * MIB };
     let flights_max = usize::try_from(raw.flights).unwrap_or(usize::MAX);
-    Ok(Some((upstreams, FarConfig { cache, policy, rules, flights_max })))
+    Ok(Some((upstreams, FarConfig { cache, policy, rules, flights_max, holds: HoldLimits::default() })))
 }
 
 fn upstream(raw: &RawUpstream) -> UpstreamConfig {

@@ -27,13 +27,13 @@ use std::{
     task::{Poll, Waker},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use parking_lot::Mutex;
 use rillcast_sys::slab::{AllocateError, Appending, Slabs};
 
 pub use self::follower::GrowingPart;
 use self::pieces::Pieces;
-use crate::body::Body;
+use crate::{body::Body, body_source::BodySource};
 
 /// Longest body that lies in memory in one piece, in bytes; longer ones lie in slabs.
 pub const MEMORY_BYTES_MAX: u64 = 64 << 10;
@@ -212,6 +212,30 @@ impl Growing {
         }
         drop(state);
         Body::from(GrowingPart::whole(self.clone()))
+    }
+
+    /// Waits for all of it, in one piece of memory: for what is read here, such as playlists.
+    ///
+    /// # Errors
+    /// How far it came: [`Growth::Broken`] when it broke off, [`Growth::Arriving`] when it is longer than `bytes_max`.
+    pub async fn text(&self, bytes_max: usize) -> Result<Bytes, Growth> {
+        let mut part = GrowingPart::whole(self.clone());
+        let mut all = BytesMut::new();
+        loop {
+            let next = match poll_fn(|cx| part.poll_next(cx)).await {
+                None => return Ok(all.freeze()),
+                Some(Err(why)) => return Err(Growth::Broken(why)),
+                Some(Ok(source)) => source,
+            };
+            if all.len().saturating_add(usize::try_from(next.len()).unwrap_or(usize::MAX)) > bytes_max {
+                return Err(Growth::Arriving);
+            }
+            match next {
+                BodySource::Mem(bytes) => all.extend_from_slice(&bytes),
+                BodySource::Slab(range) => all.extend_from_slice(range.as_ref()),
+                BodySource::File(_) | BodySource::Growing(_) => {}
+            }
+        }
     }
 
     /// Waits until nothing more will come.
