@@ -12,11 +12,13 @@
 
 pub mod audit;
 pub mod bodies;
+pub mod cache_rules;
 pub mod codec;
 mod fields;
 pub mod http;
 pub mod index;
 pub mod layout;
+pub mod live_hold;
 pub mod mp4;
 pub mod mp4_cuts;
 pub mod names;
@@ -57,4 +59,9 @@ pub const TARGETS: &[Target] = &[
     ("tokens", tokens::run),
     ("orders", orders::orders),
     ("event_segment", orders::event_segment),
+    ("cache_key", cache_rules::cache_key::run),
+    ("cache_control", cache_rules::cache_control::run),
+    ("cmcd", cache_rules::cmcd),
+    ("directives", live_hold::directives),
+    ("playlist_facts", live_hold::playlist_facts),
 ];
