@@ -19,6 +19,7 @@ pub mod far;
 mod fill;
 mod flight;
 pub mod freshness;
+pub mod geo;
 pub mod live_hold;
 pub mod metrics;
 mod object;
