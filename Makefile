@@ -28,7 +28,7 @@ test: ## everything that must hold before a merge: format, lints, types, tests, 
 test-full: ## test, then every corpus file in every player, licences and bans, the browser scripts' own tests, a minute of each fuzz target, the short benchmark
 	@scripts/stages.sh tools peers page interop-packages format types clippy tests reads reads-interop docs matrix deny selftest fuzz release bench-quick
 
-bench: ## load beside the peers (nginx; nginx-vod-module when NGINX_VOD_MODULE is its path), with a report; close everything else first
+bench: ## load beside the peers (nginx, Varnish, Traffic Server; nginx-vod-module when NGINX_VOD_MODULE is its path), with a report; close everything else first
 	@scripts/stages.sh peers page release bench
 
 bench-baseline: ## bench, and its figures become bench/BASELINE.md and bench/baseline.json, which later runs are held to

@@ -62,6 +62,8 @@ interop() {
 peers() {
   need nginx-light any_command nginx
   need nghttp2-client any_command h2load
+  need varnish any_command varnishd
+  need trafficserver any_command traffic_server
 }
 
 [[ $# -gt 0 ]] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -87,3 +89,9 @@ fi
 echo "installing with apt-get: ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+# The bench starts the caches itself; as services they would run for ever, one of them on port 8080.
+for service in varnish trafficserver; do
+  if [[ -d /run/systemd/system && " ${missing[*]} " == *" $service "* ]]; then
+    "${as_root[@]}" systemctl disable --now --quiet "$service"
+  fi
+done

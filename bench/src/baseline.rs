@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::rig::Findings;
-use crate::run::plain::YARDSTICK;
+use crate::run::yardstick::YARDSTICK;
 
 /// A cost may be this many times its baseline.
 const SLACK: f64 = 1.15;

@@ -20,6 +20,8 @@ pub(crate) enum Unit {
     Mb,
     /// A share of one.
     Share,
+    /// Requests.
+    Requests,
 }
 
 /// One figure, measured some times.
@@ -33,8 +35,8 @@ pub(crate) struct Figure {
     pub(crate) unit: Unit,
     /// Ours, in the order of the runs.
     pub(crate) ours: Vec<f64>,
-    /// Who it is compared with, and its value in the same runs; nothing where nobody is.
-    pub(crate) peer: Option<(String, Vec<f64>)>,
+    /// Who it is compared with, and their values in the same runs: the yardstick first.
+    pub(crate) peers: Vec<(String, Vec<f64>)>,
 }
 
 impl Unit {
@@ -47,6 +49,7 @@ impl Unit {
             Self::MbPerS => "MB/s",
             Self::Mb => "MB",
             Self::Share => "of 1",
+            Self::Requests => "requests",
         }
     }
 
@@ -56,7 +59,7 @@ impl Unit {
             Self::Ms | Self::Mb => format!("{value:.2}"),
             Self::Us => format!("{value:.1}"),
             Self::SPerGb => format!("{value:.4}"),
-            Self::MbPerS => format!("{value:.0}"),
+            Self::MbPerS | Self::Requests => format!("{value:.0}"),
             Self::Share => format!("{value:.5}"),
         }
     }
@@ -65,12 +68,13 @@ impl Unit {
 impl Figure {
     /// A figure of ours alone.
     pub(crate) fn alone(key: &str, title: &str, unit: Unit, ours: Vec<f64>) -> Self {
-        Self { key: key.to_owned(), title: title.to_owned(), unit, ours, peer: None }
+        Self { key: key.to_owned(), title: title.to_owned(), unit, ours, peers: Vec::new() }
     }
 
-    /// The same beside `peer`.
-    pub(crate) fn beside(self, peer: &str, values: Vec<f64>) -> Self {
-        Self { peer: Some((peer.to_owned(), values)), ..self }
+    /// The same beside `peer`, after those that it is beside already.
+    pub(crate) fn beside(mut self, peer: &str, values: Vec<f64>) -> Self {
+        self.peers.push((peer.to_owned(), values));
+        self
     }
 
     /// The median of ours.
@@ -78,14 +82,19 @@ impl Figure {
         median(&self.ours).unwrap_or(f64::NAN)
     }
 
-    /// The median of the peer's.
+    /// The median of the first peer's.
     pub(crate) fn peer_median(&self) -> Option<f64> {
-        self.peer.as_ref().and_then(|(_, values)| median(values))
+        self.peers.first().and_then(|(_, values)| median(values))
     }
 
-    /// The median of our value by the peer's in the same run.
+    /// The medians of the peers after the first.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.peers.iter().skip(1).filter_map(|(name, values)| Some((name.as_str(), median(values)?)))
+    }
+
+    /// The median of our value by the first peer's in the same run.
     pub(crate) fn ratio(&self) -> Option<f64> {
-        let (_, peer) = self.peer.as_ref()?;
+        let (_, peer) = self.peers.first()?;
         let ratios: Vec<f64> = self
             .ours
             .iter()

@@ -106,6 +106,8 @@ pub(crate) struct Outcome {
     pub(crate) latency_us: Vec<u32>,
     /// From sending to the first byte, sorted, in microseconds.
     pub(crate) first_byte_us: Vec<u32>,
+    /// When the last of the first bytes came.
+    pub(crate) last_first_byte: Option<Instant>,
     /// CPU seconds used, and resident memory at the end.
     pub(crate) server: Usage,
     /// CPU seconds the client used: near the counted time, the client is what limits.
@@ -249,6 +251,7 @@ impl<'a> Client<'a> {
         outcome.body_bytes += connection.body_bytes();
         outcome.latency_us.push(micros(measure::now()));
         outcome.first_byte_us.push(connection.first_byte.map_or(0, micros));
+        outcome.last_first_byte = outcome.last_first_byte.max(connection.first_byte);
     }
 
     fn fail(&mut self, reason: String) {
@@ -351,6 +354,7 @@ mod tests {
         let outcome = run(&load).unwrap();
         assert_eq!((outcome.requests, outcome.body_bytes, outcome.errors), (7, 35, 0));
         assert_eq!(outcome.connection_bytes.len(), 3);
+        assert!(outcome.last_first_byte.is_some_and(|last| last <= measure::now()));
         assert!(run(&Load { requests: &[], ..load }).is_err());
     }
 

@@ -1,4 +1,4 @@
-//! The bench rig: our server beside nginx, on the same core, with the same bytes.
+//! The bench rig: our server beside nginx and other caches, on the same core, with the same bytes.
 //!
 //! ```text
 //!  corpus ─▶ servers start ─▶ truth: every body saved and compared ─▶ sections ────────────▶ report
@@ -11,6 +11,7 @@
 
 mod baseline;
 mod blocked;
+mod cache_peer;
 #[cfg(test)]
 mod canned;
 mod corpus;
@@ -24,6 +25,7 @@ mod load;
 mod measure;
 mod measured;
 mod micro;
+mod objects;
 mod peer;
 mod playlist;
 mod process;
@@ -34,6 +36,7 @@ mod response;
 mod rig;
 mod run;
 mod scenario;
+mod scripted;
 mod server;
 mod slow_readers;
 mod targets;

@@ -124,6 +124,22 @@ pub(crate) fn on_core<T>(core: usize, work: impl FnOnce() -> T) -> io::Result<T>
     Ok(result)
 }
 
+/// Binds every thread that process `pid` has now to `core`.
+///
+/// # Errors
+/// When the kernel refuses, or there is no such process.
+pub(crate) fn bind_threads(pid: u32, core: usize) -> io::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(core);
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let number = thread.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(thread) = number.and_then(Pid::from_raw) {
+            rustix::thread::sched_setaffinity(Some(thread), &one)?;
+        }
+    }
+    Ok(())
+}
+
 /// The value at `share` (0 to 1) of sorted `values`; 0 when there are none.
 pub(crate) fn quantile(sorted: &[u32], share: f64) -> u32 {
     let last = sorted.len().saturating_sub(1);

@@ -65,8 +65,17 @@ pub(crate) struct Paired {
     pub(crate) connections: usize,
     /// The runs.
     pub(crate) pairs: Vec<Pair>,
-    /// nginx-vod-module at the same job, when a module was named: a run after each pair.
-    pub(crate) vod: Vec<Measured>,
+    /// Further servers at the same job, where they are: a run after each pair.
+    pub(crate) others: Vec<Other>,
+}
+
+/// A further server and its runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Other {
+    /// Who: `nginx-vod`.
+    pub(crate) server: String,
+    /// In the order of the pairs.
+    pub(crate) runs: Vec<Measured>,
 }
 
 impl Paired {
@@ -75,9 +84,10 @@ impl Paired {
         median(&self.pairs.iter().map(figure).collect::<Vec<f64>>()).unwrap_or(f64::NAN)
     }
 
-    /// The median of `figure` over the runs of nginx-vod-module.
-    pub(crate) fn vod_median(&self, figure: impl Fn(&Measured) -> f64) -> Option<f64> {
-        median(&self.vod.iter().map(figure).collect::<Vec<f64>>())
+    /// The median of `figure` over the runs of each further server.
+    pub(crate) fn other_medians(&self, figure: impl Fn(&Measured) -> f64) -> Vec<(&str, f64)> {
+        let of = |other: &Other| median(&other.runs.iter().map(&figure).collect::<Vec<f64>>());
+        self.others.iter().filter_map(|other| Some((other.server.as_str(), of(other)?))).collect()
     }
 
     /// Our best run by the peer's best: what a baseline keeps and is compared with. The best ratio of a pair would be
@@ -93,8 +103,9 @@ impl Paired {
     pub(crate) fn faults(&self) -> impl Iterator<Item = String> + '_ {
         let runs =
             self.pairs.iter().flat_map(|pair| [(self.peer.as_str(), &pair.peer), ("rillcast", &pair.ours)]);
-        let vod = self.vod.iter().map(|run| ("nginx-vod", run));
-        runs.chain(vod)
+        let others =
+            self.others.iter().flat_map(|other| other.runs.iter().map(|run| (other.server.as_str(), run)));
+        runs.chain(others)
             .filter_map(|(server, run)| run.fault().map(|fault| format!("{}: {server}: {fault}", self.key)))
     }
 }
@@ -197,8 +208,16 @@ mod tests {
         let pairs = [(2.2, 1.0), (2.0, 4.0), (2.4, 1.1)];
         let pairs = pairs.map(|(ours, peer)| Pair::new(run(peer), run(ours))).to_vec();
         let (key, title, peer) = ("O1".to_owned(), String::new(), "nginx".to_owned());
-        let paired =
-            Paired { key, title, peer, urls: 1, body_bytes_mean: 1, connections: 1, pairs, vod: Vec::new() };
+        let paired = Paired {
+            key,
+            title,
+            peer,
+            urls: 1,
+            body_bytes_mean: 1,
+            connections: 1,
+            pairs,
+            others: Vec::new(),
+        };
         assert!((paired.best_ratio() - 2.0).abs() < 1e-9, "not 0.5, that of the second pair");
     }
 }

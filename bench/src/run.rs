@@ -1,14 +1,16 @@
 //! One run of the rig from end to end. Wiring only: what is measured is in the sections below this module.
 
+mod edge;
 mod first_answer;
 mod media;
 mod open_assets;
 mod options;
-pub(crate) mod plain;
+mod plain;
 mod profiling;
 mod sealed;
 mod truths;
 mod uncached;
+pub(crate) mod yardstick;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,7 @@ use crate::rig::{Findings, Rig};
 use crate::targets;
 use crate::tls::Identity;
 use crate::vod::{self, Vod};
+use edge::Caches;
 use media::Media;
 pub(crate) use options::Options;
 use truths::Truths;
@@ -110,12 +113,19 @@ fn find(home: &Path, options: &Options) -> anyhow::Result<(Environment, Findings
             .tell(&format!("the machine is busy (load {load_before:.1}): figures will be worse and jump"));
     }
     let rig = options.rig(home)?;
-    let corpus_home = home.join("corpus");
-    let corpus = corpus::prepare(&corpus_home, options.shape(), &mut |what| progress.tell(what))?;
-    let long = corpus::prepare_long(&corpus_home, &mut |what| progress.tell(what))?;
-    let media = Media::prepare(&corpus, long, &rig, &progress)?;
     let mut findings = Findings::default();
-    let failures = sections(options, &rig, &media, &mut progress, &mut findings)?;
+    let mut failures = Vec::new();
+    if options.wants_any(&OF_MEDIA) {
+        let corpus_home = home.join("corpus");
+        let corpus = corpus::prepare(&corpus_home, options.shape(), &mut |what| progress.tell(what))?;
+        let long = corpus::prepare_long(&corpus_home, &mut |what| progress.tell(what))?;
+        let media = Media::prepare(&corpus, long, &rig, &progress)?;
+        failures = sections(options, &rig, &media, &mut progress, &mut findings)?;
+    }
+    if options.wants_any(&OF_CACHES) {
+        let caches = Caches::start(&rig, &progress)?;
+        failures.extend(run_sections(options, cached(&caches), &mut progress, &mut findings));
+    }
     Ok((Environment::look(rig.cores, load_before, &rig.scratch), findings, failures))
 }
 
@@ -152,7 +162,13 @@ struct Section<'a> {
 /// What a section does.
 type Measure<'a> = Box<dyn Fn(&mut Progress, &mut Findings) -> anyhow::Result<()> + 'a>;
 
-/// Runs what is asked for; what failed, in words.
+/// Sections that serve media of the corpus.
+const OF_MEDIA: [&str; 10] =
+    ["O1", "O2", "O4", "O5", "O6", "O7", "O8", "O9", options::FAIRNESS, options::PROFILE];
+/// Sections in which caches stand side by side.
+const OF_CACHES: [&str; 4] = ["E1", "E2", "E3", "E4"];
+
+/// Runs what is asked for of [`OF_MEDIA`]; what failed, in words.
 fn sections(
     options: &Options,
     rig: &Rig,
@@ -233,6 +249,33 @@ fn alone<'a>(rig: &'a Rig, media: &'a Media) -> Vec<Section<'a>> {
             ids: &["O9"],
             time: Duration::from_millis(100 * open_assets::count(rig.quick) as u64),
             measure: Box::new(|progress, findings| open_assets::measure(rig, media, progress, findings)),
+        },
+    ]
+}
+
+/// Sections that compare with other caches.
+fn cached<'a>(caches: &'a Caches<'_>) -> Vec<Section<'a>> {
+    let pace = caches.pace();
+    vec![
+        Section {
+            ids: &["E1"],
+            time: edge::hits::time_large(pace),
+            measure: Box::new(|progress, findings| edge::hits::measure_large(caches, progress, findings)),
+        },
+        Section {
+            ids: &["E2"],
+            time: edge::hits::time_small(pace),
+            measure: Box::new(|progress, findings| edge::hits::measure_small(caches, progress, findings)),
+        },
+        Section {
+            ids: &["E3"],
+            time: edge::herd::time(pace.pairs),
+            measure: Box::new(|progress, findings| edge::herd::measure(caches, progress, findings)),
+        },
+        Section {
+            ids: &["E4"],
+            time: edge::sealed::time(pace),
+            measure: Box::new(|progress, findings| edge::sealed::measure(caches, progress, findings)),
         },
     ]
 }

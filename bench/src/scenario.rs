@@ -1,13 +1,14 @@
 //! What is timed, and how: peer, ours, peer, ours, … on the same core, one ratio a pair, and the
 //! median of the pairs. Neighbours in time share the machine's mood, so a ratio is steadier than a figure.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::load::{self, Load, Outcome, Request, Span, Tls};
 use crate::measure::{self, Cores};
-use crate::measured::{Measured, Pair, Paired};
+use crate::measured::{Measured, Other, Pair, Paired};
 use crate::process::Running;
 use crate::progress::Progress;
 use crate::truth::Piece;
@@ -82,13 +83,23 @@ pub(crate) struct Scenario<'a> {
     pub(crate) peer: Side<'a>,
     /// Us.
     pub(crate) ours: Side<'a>,
-    /// nginx-vod-module, which makes other bytes of the same media.
-    pub(crate) vod: Option<Side<'a>>,
+    /// Further servers at the same job, such as nginx-vod-module, which makes other bytes of the same media.
+    pub(crate) others: Vec<Side<'a>>,
 }
 
 /// Requests for `pieces`, shuffled the same way each time.
 pub(crate) fn requests(pieces: &[Piece]) -> Vec<Request> {
     let request = |piece: &Piece| Request::get(&piece.path, piece.gzip, piece.bytes);
+    shuffled(pieces.iter().map(request).collect())
+}
+
+/// The same for servers over TLS, whose answers have the `lengths` that [`crate::truth::check`] found.
+pub(crate) fn sized(pieces: &[Piece], lengths: &HashMap<(String, bool), u64>) -> Vec<Request> {
+    let request = |piece: &Piece| {
+        let length = lengths.get(&(piece.path.clone(), piece.gzip)).copied();
+        let answer_bytes = length.unwrap_or(piece.bytes);
+        Request { answer_bytes, ..Request::get(&piece.path, piece.gzip, piece.bytes) }
+    };
     shuffled(pieces.iter().map(request).collect())
 }
 
@@ -127,7 +138,8 @@ impl Scenario<'_> {
     /// When a server takes no connections.
     pub(crate) fn measure(&self, cores: Cores, pace: Pace, progress: &mut Progress) -> io::Result<Paired> {
         let mut pairs = Vec::with_capacity(pace.pairs);
-        let mut vod = Vec::new();
+        let named = |side: &Side<'_>| Other { server: side.name.to_owned(), runs: Vec::new() };
+        let mut others: Vec<Other> = self.others.iter().map(named).collect();
         for number in 1..=pace.pairs {
             let mut run = |side: &Side<'_>| {
                 progress.tell(&format!("{}: {}, run {number} of {}", self.key, side.name, pace.pairs));
@@ -137,8 +149,8 @@ impl Scenario<'_> {
             };
             let (peer, ours) = (run(&self.peer)?, run(&self.ours)?);
             pairs.push(Pair::new(peer, ours));
-            if let Some(side) = &self.vod {
-                vod.push(run(side)?);
+            for (side, other) in self.others.iter().zip(&mut others) {
+                other.runs.push(run(side)?);
             }
         }
         Ok(Paired {
@@ -149,7 +161,7 @@ impl Scenario<'_> {
             body_bytes_mean: self.ours.body_bytes_mean(),
             connections: pace.connections,
             pairs,
-            vod,
+            others,
         })
     }
 }

@@ -51,8 +51,8 @@ pub(crate) struct Launch {
 /// What a measurement needs of it.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
-    /// The media folder.
-    pub(crate) media: &'a Path,
+    /// The media folder, of an origin.
+    pub(crate) media: Option<&'a Path>,
     /// Listens for TLS too, as this.
     pub(crate) tls: Option<&'a Identity>,
     /// Configuration keys by their dotted paths: `delivery.hot_set_mib`.
@@ -78,7 +78,12 @@ pub(crate) fn master_path(name: &str) -> String {
 impl<'a> Setup<'a> {
     /// The shipped configuration over the folder `media`.
     pub(crate) fn plain(media: &'a Path) -> Self {
-        Self { media, tls: None, keys: &[] }
+        Self { media: Some(media), tls: None, keys: &[] }
+    }
+
+    /// The shipped configuration of an edge, with TLS as `identity`; `keys` say what it is in front of.
+    pub(crate) fn edge(identity: &'a Identity, keys: &'a [(&'a str, Value)]) -> Self {
+        Self { media: None, tls: Some(identity), keys }
     }
 }
 
@@ -106,7 +111,11 @@ impl Launch {
         let listeners = listeners(address, setup.tls.map(|identity| (tls, identity)));
         let config = self.write_config(setup, listeners, scratch)?;
         let mut command = self.command(&["serve"])?;
-        command.arg("--config").arg(&config).arg("--media").arg(setup.media).args(&self.arguments);
+        command.arg("--config").arg(&config);
+        if let Some(media) = setup.media {
+            command.arg("--media").arg(media);
+        }
+        command.args(&self.arguments);
         let mut process = Running::start(command, core, &scratch.join("rillcast.log"))?;
         let answers = || TcpStream::connect(address).is_ok();
         process.wait_until(START_LIMIT, |said| said.contains("http://") && answers())?;
@@ -137,9 +146,11 @@ impl Launch {
             None => Table::new(),
         };
         set(&mut table, "http.listener", listeners);
-        // Its own indexes, which go when the media go: a copy made for a measurement finds none of a run before.
-        let index_dir = std::path::absolute(setup.media)?.join(".cache").display().to_string();
-        set(&mut table, "origin.index_dir", Value::String(index_dir));
+        if let Some(media) = setup.media {
+            // Its own indexes, which go when the media go: a copy made for a measurement finds none of a run before.
+            let index_dir = std::path::absolute(media)?.join(".cache").display().to_string();
+            set(&mut table, "origin.index_dir", Value::String(index_dir));
+        }
         for (key, value) in setup.keys {
             set(&mut table, key, value.clone());
         }

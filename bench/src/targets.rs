@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::figure::{Figure, Unit};
 use crate::measured::Paired;
 use crate::rig::Findings;
-use crate::run::plain::YARDSTICK;
+use crate::run::yardstick::YARDSTICK;
 use table::TARGETS;
 
 /// CPU microseconds of nginx 1.22 for a static file of 10 kB at 64 connections, on the machine on which
@@ -62,6 +62,10 @@ enum Bound {
     CpuUs(f64),
     /// Milliseconds, at most; goes with the machine.
     Ms(f64),
+    /// Milliseconds, at most, of which the origin takes the first, as it does on any machine.
+    MsAfter { origin: f64, most: f64 },
+    /// At least this many times as many answers a CPU second as the peer.
+    TimesAnswers(f64),
     /// At most this multiple of another figure.
     TimesFigure(&'static str, f64),
     /// At least this share of what it is compared with.
@@ -118,8 +122,8 @@ pub(crate) struct Judgement {
     pub(crate) beside: String,
     /// Ours by that.
     pub(crate) ratio: Option<f64>,
-    /// nginx-vod-module at the same job, where it ran.
-    pub(crate) vod: Option<String>,
+    /// Further servers at the same job, where they ran: `0.3527 s/GB nginx-vod`.
+    pub(crate) others: Vec<String>,
     /// The figure by its bound: above 1 it is missed.
     pub(crate) over: f64,
     /// The same with the scaled bound.
@@ -227,6 +231,17 @@ impl Check {
                 let figure = figure(self.key)?;
                 Some(alone(figure).scaled(Unit::Ms, figure.median(), most, factor))
             }
+            Bound::MsAfter { origin, most } => {
+                let figure = figure(self.key)?;
+                let here = factor.map(|factor| origin + (most - origin) * factor);
+                Some(alone(figure).bounded(Unit::Ms, figure.median(), most, here))
+            }
+            Bound::TimesAnswers(least) => {
+                let paired = paired()?;
+                let times = paired.median(|pair| pair.peer.cpu_us_per_request / pair.ours.cpu_us_per_request);
+                let bound = format!(">= {least} x as many");
+                Some(Judgement { bound, over: least / times.max(1e-9), ..beside(paired, Unit::Us) })
+            }
             Bound::TimesFigure(other, most) => {
                 let (figure, other) = (figure(self.key)?, figure(other)?);
                 let ratio = figure.median() / other.median();
@@ -253,7 +268,11 @@ impl Check {
 impl Judgement {
     /// With an absolute bound that goes with the machine.
     fn scaled(self, unit: Unit, value: f64, most: f64, factor: Option<f64>) -> Self {
-        let here = factor.map(|factor| most * factor);
+        self.bounded(unit, value, most, factor.map(|factor| most * factor))
+    }
+
+    /// With an absolute bound and what it is here.
+    fn bounded(self, unit: Unit, value: f64, most: f64, here: Option<f64>) -> Self {
         Self {
             bound: format!("<= {most} {}", unit.words()),
             bound_here: here.map(|here| format!("<= {here:.1} {}", unit.words())),
@@ -276,7 +295,11 @@ fn beside(paired: &Paired, unit: Unit) -> Judgement {
         ours: write(paired.median(|pair| pick(&pair.ours))),
         beside: format!("{} {}", write(paired.median(|pair| pick(&pair.peer))), paired.peer),
         ratio: Some(paired.median(|pair| pair.ratio)),
-        vod: paired.vod_median(pick).map(write),
+        others: paired
+            .other_medians(pick)
+            .into_iter()
+            .map(|(server, value)| format!("{} {server}", write(value)))
+            .collect(),
         over: f64::INFINITY,
         over_here: None,
     }
@@ -286,14 +309,14 @@ fn beside(paired: &Paired, unit: Unit) -> Judgement {
 fn alone(figure: &Figure) -> Judgement {
     let unit = figure.unit;
     let write = |value: f64| format!("{} {}", unit.write(value), unit.words());
-    let name = figure.peer.as_ref().map_or("", |(name, _)| name);
+    let name = figure.peers.first().map_or("", |(name, _)| name);
     Judgement {
         bound: String::new(),
         bound_here: None,
         ours: write(figure.median()),
         beside: figure.peer_median().map_or_else(String::new, |value| format!("{} {name}", write(value))),
         ratio: figure.ratio(),
-        vod: None,
+        others: figure.others().map(|(name, value)| format!("{} {name}", write(value))).collect(),
         over: f64::INFINITY,
         over_here: None,
     }

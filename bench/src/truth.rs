@@ -56,6 +56,12 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// What an answer for `path` must be that is not coded and has the body `body`.
+    pub(crate) fn of(path: &str, body: &[u8]) -> Self {
+        let (path, bytes) = (path.to_owned(), body.len() as u64);
+        Self { path, gzip: false, bytes, sha256: Sha256::digest(body).into() }
+    }
+
     /// Whether `other` has the same bytes.
     pub(crate) fn has_bytes_of(&self, other: &Self) -> bool {
         (self.bytes, self.sha256) == (other.bytes, other.sha256)
@@ -252,19 +258,14 @@ mod tests {
         }
     }
 
-    fn piece(path: &str, body: &[u8]) -> Piece {
-        let (path, bytes) = (path.to_owned(), body.len() as u64);
-        Piece { path, gzip: false, bytes, sha256: Sha256::digest(body).into() }
-    }
-
     #[test]
     fn the_same_bytes_pass_and_others_are_named() {
         let address = canned::server(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-        let same = [piece("/a", b"hello"), piece("/b", b"hello")];
+        let same = [Piece::of("/a", b"hello"), Piece::of("/b", b"hello")];
         let mut client = Client::new(address);
         let lengths = check("x", &mut client, same.iter()).unwrap();
         assert_eq!(lengths[&("/a".to_owned(), false)], 43, "head and body");
-        let other = [piece("/a", b"hello"), piece("/b", b"hellO")];
+        let other = [Piece::of("/a", b"hello"), Piece::of("/b", b"hellO")];
         let error = check("x", &mut client, other.iter()).unwrap_err();
         assert!(matches!(&error, TruthError::Differs { path, .. } if path == "/b"), "{error}");
     }
@@ -272,11 +273,11 @@ mod tests {
     #[test]
     fn an_answer_coded_otherwise_or_refused_is_an_error() {
         let coded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello";
-        let error =
-            check("x", &mut Client::new(canned::server(coded)), [piece("/a", b"hello")].iter()).unwrap_err();
+        let error = check("x", &mut Client::new(canned::server(coded)), [Piece::of("/a", b"hello")].iter())
+            .unwrap_err();
         assert!(matches!(error, TruthError::Coding { .. }), "{error}");
         let refused = canned::server(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
-        let error = check("x", &mut Client::new(refused), [piece("/a", b"")].iter()).unwrap_err();
+        let error = check("x", &mut Client::new(refused), [Piece::of("/a", b"")].iter()).unwrap_err();
         assert!(matches!(error, TruthError::Fetch(FetchError::Status { status: 500, .. })), "{error}");
     }
 
@@ -287,7 +288,7 @@ mod tests {
         let mut witness = Witness::new(address, folder.path());
         let first = witness.segment("/v/0.m4s", None).unwrap();
         witness.segment("/w/0.m4s", Some(&first)).unwrap();
-        witness.segment("/w/1.m4s", Some(&piece("/v/0.m4s", b"other"))).unwrap();
+        witness.segment("/w/1.m4s", Some(&Piece::of("/v/0.m4s", b"other"))).unwrap();
         let inode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().ino();
         assert_eq!(inode("w/0.m4s"), inode("v/0.m4s"));
         assert_ne!(inode("w/1.m4s"), inode("v/0.m4s"));

@@ -75,8 +75,10 @@ fn pairs(page: &mut String, paired: &Paired) {
         run(page, &paired.peer, &pair.peer, "");
         run(page, "rillcast", &pair.ours, &format!("{:.2}", pair.ratio));
     }
-    for vod in &paired.vod {
-        run(page, "nginx-vod", vod, "");
+    for other in &paired.others {
+        for measured in &other.runs {
+            run(page, &other.server, measured, "");
+        }
     }
 }
 

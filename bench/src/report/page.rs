@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::svg::{self, Bars, Line, escape};
 use super::{Report, figures, text};
+use crate::cache_peer;
 use crate::measured::{Measured, Paired};
 use crate::targets::{Judged, Verdict};
 
@@ -11,8 +12,8 @@ use crate::targets::{Judged, Verdict};
 const PER_GB_FROM_BYTES: u64 = 512 * 1024;
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --peer: #8a8f98; --ours: #0a7d5a; --vod: #b7791f; --line: #8884; }
-@media (prefers-color-scheme: dark) { :root { --ours: #35c796; --vod: #e0a84e; } }
+:root { color-scheme: light dark; --peer: #8a8f98; --ours: #0a7d5a; --vod: #b7791f; --varnish: #2b6cb0; --ats: #805ad5; --line: #8884; }
+@media (prefers-color-scheme: dark) { :root { --ours: #35c796; --vod: #e0a84e; --varnish: #63a4e8; --ats: #b794f4; } }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
@@ -23,10 +24,13 @@ svg { max-width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: currentColor; }
 svg line { stroke: var(--line); }
 rect.peer { fill: var(--peer); } rect.ours { fill: var(--ours); } rect.vod { fill: var(--vod); }
+rect.varnish { fill: var(--varnish); } rect.ats { fill: var(--ats); }
 polyline { fill: none; stroke-width: 2; }
 polyline.peer { stroke: var(--peer); } polyline.ours { stroke: var(--ours); } polyline.vod { stroke: var(--vod); }
+polyline.varnish { stroke: var(--varnish); } polyline.ats { stroke: var(--ats); }
 .key b { font-weight: 600; }
 .key .peer { color: var(--peer); } .key .ours { color: var(--ours); } .key .vod { color: var(--vod); }
+.key .varnish { color: var(--varnish); } .key .ats { color: var(--ats); }
 .plots { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0 0 1rem; } figcaption { font-size: 13px; }
 .met { color: var(--ours); } .notmet, .failed { color: #d0453a; } .dim { opacity: .65; }
 pre { font-size: 12px; overflow-x: auto; }
@@ -35,8 +39,18 @@ tr.job td { border-bottom: 0; padding-top: .8rem; font-weight: 600; }
 ";
 
 /// What a plot's colours mean.
-const KEY: &str = "<p class=\"key\"><b class=\"ours\">green: rillcast</b>, <b class=\"peer\">grey: nginx (static; TLS for O8)</b>, \
-    <b class=\"vod\">brown: nginx-vod-module</b> where it ran</p>";
+const KEY: &str = "<p class=\"key\"><b class=\"ours\">green: rillcast</b>, <b class=\"peer\">grey: nginx (static; TLS for O8; \
+    proxy_cache for E)</b>; where they ran: <b class=\"vod\">brown: nginx-vod-module</b>, \
+    <b class=\"varnish\">blue: Varnish</b>, <b class=\"ats\">purple: Traffic Server</b></p>";
+
+/// The class that colours a further server.
+fn colour(server: &str) -> &'static str {
+    match server {
+        cache_peer::VARNISH => "varnish",
+        cache_peer::TRAFFIC_SERVER => "ats",
+        _ => "vod",
+    }
+}
 
 /// The page.
 pub(super) fn html(report: &Report) -> String {
@@ -149,7 +163,8 @@ fn plots(page: &mut String, report: &Report) {
             ("peer", paired.median(|pair| pick(&pair.peer))),
             ("ours", paired.median(|pair| pick(&pair.ours))),
         ];
-        values.extend(paired.vod_median(pick).map(|value| ("vod", value)));
+        let others = paired.other_medians(pick).into_iter();
+        values.extend(others.map(|(server, value)| (colour(server), value)));
         Bars { name: paired.key.clone(), values }
     };
     let large: Vec<Bars> = large.iter().map(|paired| row(paired, |run| run.cpu_s_per_gb)).collect();
@@ -170,7 +185,9 @@ fn plots(page: &mut String, report: &Report) {
             Line { class: "peer", points: &pair.peer.latency_ms },
             Line { class: "ours", points: &pair.ours.latency_ms },
         ];
-        lines.extend(paired.vod.last().map(|run| Line { class: "vod", points: &run.latency_ms }));
+        let others =
+            paired.others.iter().filter_map(|other| Some((other.server.as_str(), other.runs.last()?)));
+        lines.extend(others.map(|(server, run)| Line { class: colour(server), points: &run.latency_ms }));
         let plot = svg::distribution(&lines);
         if !plot.is_empty() {
             put(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::figure::Unit;
 use crate::load::Outcome;
-use crate::measured::{Measured, Pair};
+use crate::measured::{Measured, Other, Pair};
 use crate::rig::Findings;
 use crate::targets;
 
@@ -38,7 +38,7 @@ fn report() -> Report {
         body_bytes_mean: 3_800_000,
         connections: 64,
         pairs: pairs.to_vec(),
-        vod: vec![measured(0.3)],
+        others: vec![Other { server: "nginx-vod".into(), runs: vec![measured(0.3)] }],
     }];
     let figures = vec![
         Figure::alone("nginx-10kB", "yardstick", Unit::Us, vec![17.0]),

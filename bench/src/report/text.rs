@@ -82,15 +82,13 @@ pub(super) fn target_row(line: &Judged) -> [String; 9] {
             empty(),
         ];
     };
-    let beside = match &measured.vod {
-        Some(vod) => format!("{}, {vod} nginx-vod", measured.beside),
-        None => measured.beside.clone(),
-    };
+    let beside = std::iter::once(&measured.beside).chain(&measured.others);
+    let beside: Vec<&str> = beside.map(String::as_str).filter(|words| !words.is_empty()).collect();
     [
         line.id.clone(),
         line.about.clone(),
         measured.ours.clone(),
-        beside,
+        beside.join(", "),
         measured.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2} x")),
         measured.bound.clone(),
         line.binding(),
@@ -118,7 +116,7 @@ pub(super) fn figure_line(figure: &crate::figure::Figure) -> String {
     let (unit, write) = (figure.unit.words(), |value: &f64| figure.unit.write(*value));
     let list = |values: &[f64]| values.iter().map(write).collect::<Vec<_>>().join(", ");
     let mut line = format!("{}: {}: {} {unit}", figure.key, figure.title, list(&figure.ours));
-    if let Some((name, values)) = &figure.peer {
+    for (name, values) in &figure.peers {
         line.push_str(&format!("; {name}: {} {unit}", list(values)));
     }
     if let Some(ratio) = figure.ratio() {

@@ -3,10 +3,9 @@
 use anyhow::bail;
 use toml::Value;
 
-use super::Stage;
+use super::{Stage, yardstick};
 use crate::fairness::Spread;
-use crate::figure::{Figure, Unit};
-use crate::measured::{Measured, Paired};
+use crate::measured::Paired;
 use crate::peer::Nginx;
 use crate::progress::Progress;
 use crate::rig::Findings;
@@ -20,10 +19,6 @@ use crate::vod::{Kind, Vod};
 const LARGE_BYTES: u64 = 512 * 1024;
 /// Connections whose throughputs are compared.
 const FAIRNESS_CONNECTIONS: [usize; 2] = [64, 512];
-/// What nginx is asked for to know the machine.
-const YARDSTICK_BYTES: usize = 10_000;
-/// The figure that says how fast nginx is here.
-pub(crate) const YARDSTICK: &str = "nginx-10kB";
 
 /// A scenario before the servers are known.
 struct Job {
@@ -39,7 +34,7 @@ pub(super) fn measure(
     progress: &mut Progress,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    findings.figures.push(yardstick(stage, progress)?);
+    findings.figures.push(yardstick::measure(stage.rig, stage.nginx, stage.truth.root.path(), progress)?);
     let ours = stage.rig.server(&Setup::plain(stage.media.folder()))?;
     for job in jobs(stage).into_iter().filter(|job| stage.wants(job.key)) {
         findings.paired.push(job.measure(stage, &ours, progress)?);
@@ -95,23 +90,6 @@ pub(super) fn measure_fairness(
         progress.spent(2 * pace.run_time());
     }
     Ok(())
-}
-
-/// How long nginx takes for a small file here: other machines are compared by it.
-fn yardstick(stage: &Stage<'_>, progress: &mut Progress) -> anyhow::Result<Figure> {
-    let (rig, name) = (stage.rig, "yardstick.bin");
-    std::fs::write(stage.truth.root.path().join(name), [0x5a; YARDSTICK_BYTES])?;
-    let request = crate::load::Request::get(&format!("/{name}"), false, YARDSTICK_BYTES as u64);
-    let side = nginx_side(stage.nginx, stage.nginx.small, vec![request]);
-    let mut us = Vec::new();
-    for number in 1..=rig.pace.pairs {
-        progress.tell(&format!("yardstick: nginx static, 10 kB, run {number} of {}", rig.pace.pairs));
-        let measured = Measured::of(&side.run(rig.pace.connections, rig.pace.span(), rig.cores)?);
-        stage.check(YARDSTICK, &measured)?;
-        us.push(measured.cpu_us_per_request);
-        progress.spent(rig.pace.run_time());
-    }
-    Ok(Figure::alone(YARDSTICK, "nginx static, one file of 10 kB", Unit::Us, us))
 }
 
 fn jobs(stage: &Stage<'_>) -> Vec<Job> {
@@ -176,7 +154,8 @@ impl Job {
         let peer = nginx_side(stage.nginx, address, requests.clone());
         let vod = stage.vod.as_ref().zip(self.vod.as_ref());
         let vod = vod.map(|(vod, (kind, names))| vod_side(vod, *kind, names)).transpose()?;
-        Ok(Scenario { key: self.key, title: self.title, peer, ours: our_side(ours, requests), vod })
+        let (ours, others) = (our_side(ours, requests), vod.into_iter().collect());
+        Ok(Scenario { key: self.key, title: self.title, peer, ours, others })
     }
 }
 

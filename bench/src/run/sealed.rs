@@ -16,7 +16,7 @@ use crate::load::{Request, Tls};
 use crate::measured::{Pair, Paired};
 use crate::progress::Progress;
 use crate::rig::Findings;
-use crate::scenario::{Scenario, Side};
+use crate::scenario::{Scenario, Side, sized};
 use crate::server::{Ours, Setup};
 use crate::truth::{self, Piece};
 
@@ -84,7 +84,7 @@ pub(super) fn measure(
                 requests: sized(&pieces, &our_lengths),
                 tls: Some(Tls { client: &rig.identity.client, opening: opening.clone() }),
             },
-            vod: None,
+            others: Vec::new(),
         };
         findings.paired.push(scenario.measure(rig.cores, rig.pace, progress)?);
         findings.paired.push(over_h2(stage, row, &scenario, progress)?);
@@ -107,21 +107,6 @@ fn warm(
         truth::check("rillcast TLS", &mut client, pieces.iter())?;
     }
     Ok(lengths)
-}
-
-fn sized(pieces: &[Piece], lengths: &HashMap<(String, bool), u64>) -> Vec<Request> {
-    let answer_bytes = |request: &Request, piece: &Piece| {
-        let length = lengths.get(&(piece.path.clone(), piece.gzip)).copied();
-        length.unwrap_or(request.body_bytes)
-    };
-    // In the order of every run: requests and lengths are made of the same list.
-    let pieces = crate::scenario::shuffled(pieces.to_vec());
-    let request = |piece: &Piece| {
-        let mut request = Request::get(&piece.path, piece.gzip, piece.bytes);
-        request.answer_bytes = answer_bytes(&request, piece);
-        request
-    };
-    pieces.iter().map(request).collect()
 }
 
 /// The same bytes over HTTP/2, many streams a connection.
@@ -159,7 +144,7 @@ fn over_h2(
         body_bytes_mean: mean,
         connections: h2::CONNECTIONS,
         pairs,
-        vod: Vec::new(),
+        others: Vec::new(),
     })
 }
 
