@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  Sink ─▶ channel ─▶ queue on disk ─┬─ synced every SYNC_EVERY
-//!   full: counted                    └─ oldest batch ─▶ outlet ─┬─ 2xx, 409: deleted     408 425 429 5xx, none: again, later
-//!                                                               └─ other 4xx: set aside
+//!   full: counted                    └─ oldest batch ─▶ outlet ─┬─ 2xx, 409: deleted
+//!                                                               ├─ 400, 413, 415, 422, …: set aside
+//!                                                               └─ 401 403 404 408 425 429, 5xx, no answer: again, later
 //! ```
 
 use std::fmt;
