@@ -16,6 +16,9 @@ mod resuming;
 #[path = "upstream/retrying.rs"]
 mod retrying;
 #[cfg(test)]
+#[path = "upstream/secure.rs"]
+mod secure;
+#[cfg(test)]
 #[path = "upstream/setting.rs"]
 mod setting;
 #[cfg(test)]

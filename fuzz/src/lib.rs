@@ -25,6 +25,7 @@ pub mod names;
 pub mod orders;
 pub mod slabs;
 pub mod tokens;
+pub mod upstream;
 pub mod urls;
 
 /// A target: its name, which is that of its corpus, and its function.
@@ -50,6 +51,8 @@ pub const TARGETS: &[Target] = &[
     ("client_address", http::client_address::run),
     ("conditions", http::conditions::run),
     ("respond", http::respond::run),
+    ("content_range", upstream::content_range),
+    ("cdn_loop", upstream::cdn_loop),
     ("locator", urls::locator),
     ("asset_path", urls::asset_path),
     ("audit", audit::run),

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::config::is_name;
+
 /// The header.
 pub const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 
@@ -13,9 +15,13 @@ pub const NODES_MAX: usize = 16;
 pub struct LoopName(HeaderValue);
 
 impl LoopName {
-    /// Of a node's name, which has been checked.
-    pub(super) fn new(node: &str) -> Self {
-        Self(HeaderValue::try_from(format!("rillcast-{node}")).expect("a node's name is visible ASCII"))
+    /// Of a node of this name. `None` when it is none: 1 to [`NAME_BYTES_MAX`] letters, digits, dots, underscores or
+    /// hyphens.
+    ///
+    /// [`NAME_BYTES_MAX`]: super::config::NAME_BYTES_MAX
+    pub fn new(node: &str) -> Option<Self> {
+        let value = HeaderValue::try_from(format!("rillcast-{node}")).ok()?;
+        is_name(node).then_some(Self(value))
     }
 
     /// Whether a request with these headers came through this node before, or through too many others. Answer it
@@ -78,7 +84,7 @@ mod tests {
         for (name, value) in values {
             headers.append(name, value);
         }
-        LoopName::new("edge-1").is_looping(&headers)
+        LoopName::new("edge-1").unwrap().is_looping(&headers)
     }
 
     #[test]

@@ -332,7 +332,7 @@ impl Address {
         Ok(Self {
             scheme: scheme.clone(),
             host: without_brackets(authority.host()).to_owned(),
-            port: authority.port_u16().unwrap_or(if *scheme == Scheme::HTTPS { 443 } else { 80 }),
+            port: port(authority, if *scheme == Scheme::HTTPS { 443 } else { 80 }).ok_or_else(bad)?,
             certificate_name: without_brackets(named.host()).to_owned(),
             authority: named,
         })
@@ -340,6 +340,14 @@ impl Address {
 
     pub(super) fn is_tls(&self) -> bool {
         self.scheme == Scheme::HTTPS
+    }
+}
+
+/// The port that is written down, or the usual one; `None` for one that cannot be.
+fn port(authority: &Authority, usual: u16) -> Option<u16> {
+    match authority.as_str().strip_prefix(authority.host())? {
+        "" => Some(usual),
+        written => written.strip_prefix(':')?.parse().ok().filter(|port| *port != 0),
     }
 }
 
@@ -354,7 +362,6 @@ impl UpstreamsConfig {
         if !(1..=UPSTREAMS_MAX).contains(&count) {
             return Err(UpstreamConfigError::Count { count });
         }
-        check_name(&self.node)?;
         let mut names = HashSet::new();
         for upstream in &self.upstreams {
             upstream.check()?;
@@ -370,7 +377,9 @@ impl UpstreamsConfig {
 
 impl UpstreamConfig {
     fn check(&self) -> Result<(), UpstreamConfigError> {
-        check_name(&self.name)?;
+        if !is_name(&self.name) {
+            return Err(UpstreamConfigError::Name { name: self.name.clone() });
+        }
         let bound = Bound { name: &self.name };
         let in_flight_max = u64::try_from(IN_FLIGHT_MAX).unwrap_or(u64::MAX);
         let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
@@ -419,8 +428,11 @@ impl Bound<'_> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), UpstreamConfigError> {
-    let is_name = (1..=NAME_BYTES_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if is_name { Ok(()) } else { Err(UpstreamConfigError::Name { name: name.to_owned() }) }
+/// Whether this may be a label, and stand in a header.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_short = (1..=NAME_BYTES_MAX).contains(&name.len());
+    is_short && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,8 @@ impl Fleet {
             members: config.upstreams.iter().map(member).collect::<Result<_, _>>()?,
             budget: Mutex::new(Budget::new(&config.retry, now)),
             retry: config.retry.clone(),
-            node: LoopName::new(&config.node),
+            node: LoopName::new(&config.node)
+                .ok_or_else(|| UpstreamConfigError::Name { name: config.node.clone() })?,
             metrics: metrics.clone(),
             clock,
         })

@@ -99,7 +99,7 @@ mod tests {
             ("content-length", "3"),
             ("accept-encoding", "br"),
         ]);
-        let sent = outgoing(given, &RequestId::INTERNAL, &LoopName::new("n1"));
+        let sent = outgoing(given, &RequestId::INTERNAL, &LoopName::new("n1").unwrap());
         let all = |name: HeaderName| {
             sent.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>()
         };

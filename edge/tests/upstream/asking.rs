@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use rillcast_edge::upstream::{Demand, ReadMethod, UpstreamError, error::Break};
+use rillcast_edge::upstream::{
+    Demand, HEAD_BYTES_MAX, HEAD_FIELDS_MAX, ReadMethod, UpstreamError, Upstreams, error::Break,
+};
 
 use crate::{
     harness::origin::{Act, Origin, Then, Town},
@@ -152,4 +154,32 @@ async fn a_slow_body_is_waited_for_but_not_for_ever() {
             assert!(matches!(end, Err(UpstreamError::Broken { received: 3, why: Break::Idle, .. })));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_has_a_limit_of_fields_and_of_bytes() {
+    // One field is the length.
+    let fields = |count: usize| "X: y\r\n".repeat(count - 1);
+    let line = "HTTP/1.1 200 X\r\n\r\nContent-Length: 1\r\nX: \r\n".len();
+    let bytes = |count: usize| format!("X: {}\r\n", "y".repeat(count - line));
+    for (fields, fits) in [
+        (fields(HEAD_FIELDS_MAX), true),
+        (fields(HEAD_FIELDS_MAX + 1), false),
+        (bytes(HEAD_BYTES_MAX), true),
+        (bytes(HEAD_BYTES_MAX + 1), false),
+    ] {
+        let (_town, _origin, setting) = town(move |_| Act::respond(200, &fields, b"x"));
+        match setting.get("/").await {
+            Ok(_) => assert!(fits),
+            Err(error) => assert_eq!((error.reason(), fits), ("protocol", false), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_fetch_may_move_between_threads() {
+    fn moves<T: Send>(_: impl Fn(&'static Upstreams, Demand) -> T) {}
+    moves(|upstreams, demand| upstreams.fetch(demand));
+    moves(|upstreams, demand| async move { upstreams.fetch(demand).await.unwrap().body.next().await });
+    moves(|upstreams, _| upstreams.run());
 }
