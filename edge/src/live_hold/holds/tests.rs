@@ -4,7 +4,7 @@ mod failures;
 mod hints;
 mod origin;
 
-use std::future::Future;
+use std::{future::Future, sync::LazyLock};
 
 use tokio::task::{JoinSet, yield_now};
 
@@ -15,9 +15,9 @@ use origin::{Mode, Origin, live};
 const HOLD: Duration = Duration::from_secs(12);
 
 fn key(path: &str) -> Key {
-    // One seed for all keys of a test is enough: equality of keys compares text after the hash.
-    thread_local!(static RULES: KeyRules = KeyRules::default());
-    RULES.with(|rules| Key::of(rules, "acme", path, None).unwrap())
+    // Rules have seeds of their own: all keys of a table come from the same.
+    static RULES: LazyLock<KeyRules> = LazyLock::new(KeyRules::default);
+    Key::of(&RULES, "acme", path, None).unwrap()
 }
 
 fn at(msn: u64, part: impl Into<Option<u64>>) -> Directives {
@@ -282,4 +282,39 @@ async fn limits_hold_at_the_limit_and_one_past_it() {
         assert_eq!(answer.unwrap(), Ok(()));
     }
     assert_eq!(holds.waiters(), 0);
+}
+
+/// Viewers on several threads who come and go all the time, at entries that go as soon as they are empty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_many_threads_every_viewer_sees_the_end_of_the_stream() {
+    const UPDATES: u64 = 2_000;
+    let place = |facts: &Facts| (facts.next_msn, facts.open_parts);
+    let origin = Origin::new(live(100, 0));
+    let holds = holds(&origin, HoldLimits { hold_time: Duration::from_millis(1), ..HoldLimits::default() });
+    let mut viewers = JoinSet::new();
+    for _ in 0..32 {
+        let holds = holds.clone();
+        viewers.spawn(async move {
+            let mut seen = live(100, 0);
+            while !seen.has_ended {
+                let next = Directives { position: Some(seen.next()), skip: None };
+                match holds.wait(&key("/live/a.m3u8"), &next).await {
+                    Ok(update) => {
+                        assert!(update.facts.has_ended || place(&update.facts) > place(&seen));
+                        seen = update.facts.clone();
+                    }
+                    Err(error) => assert!(matches!(error, HoldError::TooLate { .. }), "{error:?}"),
+                }
+            }
+        });
+    }
+    for step in 1..UPDATES {
+        origin.publish(live(100 + step / 8, step % 8));
+        yield_now().await;
+    }
+    origin.publish(Facts { has_ended: true, ..live(100 + UPDATES / 8, 0) });
+    while let Some(viewer) = viewers.join_next().await {
+        viewer.unwrap();
+    }
+    assert_eq!((holds.waiters(), origin.most_at_once()), (0, 1));
 }

@@ -10,7 +10,7 @@ async fn watched() -> (Origin, Holds<Origin>, JoinSet<Result<Arc<Update<u64>>, H
     (origin, holds, viewers)
 }
 
-/// As the registry itself would make it: hashes differ between rules, and its own count.
+/// The key is made by the rules that the registry makes the keys of announced parts with.
 fn hint_of(holds: &Holds<Origin>, path: &str) -> Option<HintedPart<Origin>> {
     holds.hinted(&Key::of(&holds.shared.rules, "acme", path, None).unwrap())
 }
