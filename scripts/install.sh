@@ -57,6 +57,7 @@ interop() {
   need gstreamer1.0-plugins-bad plugin hlsdemux
   need gstreamer1.0-libav plugin avdec_h264
   need haproxy any_command haproxy
+  need openssl any_command openssl
 }
 
 peers() {

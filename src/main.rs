@@ -6,10 +6,12 @@ mod config;
 mod front;
 mod index;
 mod inspect;
+mod keys;
 mod logs;
 mod open_files;
 mod optimize;
 mod run;
+mod token;
 mod trusted_keys;
 
 use std::io::{self, Write};
@@ -42,6 +44,12 @@ fn main() -> ExitCode {
         Command::Optimize(args) => optimize::run(&args, &mut out, &mut err)
             .map(|exit| ExitCode::from(exit.code()))
             .or_else(|error| fail("optimize", 2, &error)),
+        Command::Keys(command) => keys::run(&command, &mut out, &mut err)
+            .map(|()| ExitCode::SUCCESS)
+            .or_else(|error| fail("keys", 2, &error)),
+        Command::Token(command) => token::run(&command, &mut out, &mut err)
+            .map(|exit| ExitCode::from(exit.code()))
+            .or_else(|error| fail("token", 2, &error)),
     };
     result.unwrap_or(ExitCode::FAILURE)
 }

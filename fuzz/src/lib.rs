@@ -24,6 +24,7 @@ pub mod mp4_cuts;
 pub mod names;
 pub mod orders;
 pub mod slabs;
+pub mod token;
 pub mod tokens;
 pub mod upstream;
 pub mod urls;
@@ -67,4 +68,5 @@ pub const TARGETS: &[Target] = &[
     ("cmcd", cache_rules::cmcd),
     ("directives", live_hold::directives),
     ("playlist_facts", live_hold::playlist_facts),
+    ("token", token::run),
 ];

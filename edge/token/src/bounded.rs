@@ -1,15 +1,20 @@
 //! A table that never grows past its limits: when it is full, one that was not used lately makes room (CLOCK).
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash},
+};
 
 use foldhash::fast::RandomState;
 
 /// A table of at most so many entries and so many bytes.
 ///
 /// A hand goes round the slots when room is needed: what was used since it last came by is spared once, what is dead is
-/// taken at once. All operations take constant time on average; an entry that is heavier than the whole limit is not kept.
+/// taken at once. The index is small, so that it stays in near memory: it knows keys by 64 bits of a hash with a random
+/// seed, and of two keys that agree in these the later one takes the place of the earlier. All operations take constant time on average; an entry that is heavier than the whole limit is not kept.
 pub(crate) struct Bounded<K, V> {
-    index: HashMap<K, usize, RandomState>,
+    seed: RandomState,
+    index: HashMap<u64, u32, RandomState>,
     slots: Vec<Slot<K, V>>,
     hand: usize,
     entries_max: usize,
@@ -20,47 +25,63 @@ pub(crate) struct Bounded<K, V> {
 struct Slot<K, V> {
     key: K,
     value: V,
-    bytes: usize,
+    bytes: u32,
     is_used: bool,
 }
 
 impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
     /// An empty table; memory is taken as it fills.
     pub(crate) fn new(entries_max: usize, bytes_max: usize) -> Self {
-        Self { index: HashMap::default(), slots: Vec::new(), hand: 0, entries_max, bytes: 0, bytes_max }
+        let (seed, index) = (RandomState::default(), HashMap::default());
+        let entries_max = entries_max.min(u32::MAX as usize);
+        Self { seed, index, slots: Vec::new(), hand: 0, entries_max, bytes: 0, bytes_max }
     }
 
     /// The value of `key`, which counts as a use.
     #[inline]
     pub(crate) fn find(&mut self, key: &K) -> Option<&mut V> {
-        let slot = self.slots.get_mut(*self.index.get(key)?)?;
+        let at = *self.index.get(&self.seed.hash_one(key))?;
+        let slot = self.slots.get_mut(at as usize).filter(|slot| slot.key == *key)?;
         slot.is_used = true;
         Some(&mut slot.value)
     }
 
     /// Puts `value` in place of what `key` had. If there is no room, others go: dead ones first met, or long unused ones.
     pub(crate) fn insert(&mut self, key: K, value: V, bytes: usize, is_dead: impl Fn(&V) -> bool) {
-        self.remove(&key);
+        let short = self.seed.hash_one(key);
+        self.remove_short(short);
+        let Ok(weight) = u32::try_from(bytes) else { return };
         if bytes > self.bytes_max || self.entries_max == 0 {
             return;
         }
         while self.slots.len() >= self.entries_max || self.bytes.saturating_add(bytes) > self.bytes_max {
             self.evict_one(&is_dead);
         }
-        self.index.insert(key, self.slots.len());
-        self.slots.push(Slot { key, value, bytes, is_used: false });
+        let at = u32::try_from(self.slots.len()).expect("no more entries than the limit, which has 32 bits");
+        self.index.insert(short, at);
+        self.slots.push(Slot { key, value, bytes: weight, is_used: false });
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Takes `key` out; tells whether it was there.
     pub(crate) fn remove(&mut self, key: &K) -> bool {
-        let Some(at) = self.index.remove(key) else { return false };
-        let gone = self.slots.swap_remove(at);
-        self.bytes = self.bytes.saturating_sub(gone.bytes);
-        if let Some(moved) = self.slots.get(at) {
-            self.index.insert(moved.key, at);
+        let short = self.seed.hash_one(key);
+        let at = self.index.get(&short).and_then(|at| self.slots.get(*at as usize));
+        let is_there = at.is_some_and(|slot| slot.key == *key);
+        if is_there {
+            self.remove_short(short);
         }
-        true
+        is_there
+    }
+
+    /// Takes out what the index has under `short`, whichever key that is.
+    fn remove_short(&mut self, short: u64) {
+        let Some(at) = self.index.remove(&short) else { return };
+        let gone = self.slots.swap_remove(at as usize);
+        self.bytes = self.bytes.saturating_sub(gone.bytes as usize);
+        if let Some(moved) = self.slots.get(at as usize) {
+            self.index.insert(self.seed.hash_one(moved.key), at);
+        }
     }
 
     /// How many entries there are.
@@ -150,6 +171,25 @@ mod tests {
         assert_eq!(table.len(), 0);
     }
 
+    /// A key whose hash is always the same: what two keys do that agree in all 64 bits.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    struct Colliding(u32);
+
+    impl Hash for Colliding {
+        fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+    }
+
+    #[test]
+    fn keys_that_collide_are_never_taken_for_each_other() {
+        let mut table = Bounded::new(8, 100);
+        table.insert(Colliding(1), 1, 1, alive);
+        assert!(table.find(&Colliding(2)).is_none() && !table.remove(&Colliding(2)));
+        table.insert(Colliding(2), 2, 1, alive);
+        assert_eq!((table.len(), table.bytes(), table.find(&Colliding(2)).copied()), (1, 1, Some(2)));
+        assert!(table.find(&Colliding(1)).is_none());
+        assert!(table.remove(&Colliding(2)) && table.len() == 0);
+    }
+
     proptest! {
         /// In any order of operations the index and the slots tell the same story, and no limit is passed.
         #[test]
@@ -162,10 +202,11 @@ mod tests {
                     _ => drop(table.remove(&key)),
                 }
                 prop_assert!(table.slots.len() <= 8 && table.bytes <= 20);
-                prop_assert_eq!(table.slots.iter().map(|slot| slot.bytes).sum::<usize>(), table.bytes);
+                prop_assert_eq!(table.slots.iter().map(|slot| slot.bytes as usize).sum::<usize>(), table.bytes);
                 prop_assert_eq!(table.index.len(), table.slots.len());
                 for (at, slot) in table.slots.iter().enumerate() {
-                    prop_assert_eq!(table.index.get(&slot.key), Some(&at));
+                    let short = table.seed.hash_one(slot.key);
+                    prop_assert_eq!(table.index.get(&short), Some(&u32::try_from(at).expect("few")));
                 }
             }
         }

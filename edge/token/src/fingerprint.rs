@@ -53,6 +53,7 @@ impl HashKey {
             first = first.wrapping_add(step(chunk, key));
             second = second.wrapping_add(step(chunk, shifted));
         }
+        let [first, second] = [first, second].map(|sum| [low(sum), low(sum >> 64)]);
         Fingerprint { first, second, len: token.len() }
     }
 }
@@ -66,31 +67,35 @@ impl fmt::Debug for HashKey {
 /// One step of NH: the product of two words, to each of which a word of the key was added.
 fn step(chunk: &[u8; 16], [low_key, high_key]: &[u64; 2]) -> u128 {
     let words = u128::from_le_bytes(*chunk);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves are what is wanted")]
-    let (low, high) = (words as u64, (words >> 64) as u64);
-    u128::from(low.wrapping_add(*low_key)).wrapping_mul(u128::from(high.wrapping_add(*high_key)))
+    u128::from(low(words).wrapping_add(*low_key))
+        .wrapping_mul(u128::from(low(words >> 64).wrapping_add(*high_key)))
+}
+
+/// The lower half of a number.
+#[expect(clippy::cast_possible_truncation, reason = "that half is what is wanted")]
+const fn low(number: u128) -> u64 {
+    number as u64
 }
 
 /// What a token is remembered by. The length is part of it, since NH compares messages of one length.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
-    first: u128,
-    second: u128,
+    first: [u64; 2],
+    second: [u64; 2],
     len: usize,
 }
 
 impl Fingerprint {
     /// A number that is as good as random, for choosing a shard.
     pub(crate) fn number(&self) -> u64 {
-        (self.first >> 64) as u64
+        self.first[1]
     }
 }
 
 /// The print is random to who does not know the key; tables mix it once more.
 impl hash::Hash for Fingerprint {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        #[expect(clippy::cast_possible_truncation, reason = "the tables need 64 bits, and compare all")]
-        state.write_u64((self.first >> 32) as u64 ^ self.second as u64);
+        state.write_u64(self.first[0] ^ self.second[0]);
     }
 }
 

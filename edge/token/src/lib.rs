@@ -40,6 +40,7 @@ pub mod revocations;
 mod sessions;
 pub mod sign;
 pub mod token_path;
+mod unverified;
 mod verify;
 
 pub use self::{
@@ -59,5 +60,6 @@ pub use self::{
     sessions::SessionLimits,
     sign::sign,
     token_path::TokenPath,
+    unverified::Unverified,
     verify::verify,
 };

@@ -6,36 +6,84 @@
 
 use crate::limits::PREFIX_BYTES_MAX;
 
-/// A prefix, decoded.
+/// The prefixes of one token, decoded, one behind the other: a hit reads them all, and so reads one piece of memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PathPrefix(Box<[u8]>);
+pub(crate) struct PathPrefixes(Box<[u8]>);
 
-impl PathPrefix {
-    /// Reads a prefix as it stands in a URL; `None` if it is no plain path or too long.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let is_fit = text.len() <= PREFIX_BYTES_MAX && is_plain(text);
-        is_fit.then(|| Self(decode(text.as_bytes()).collect()))
-    }
-
-    /// Whether it covers `path`, which must be plain. Cost: one look at each byte of the prefix.
-    pub(crate) fn covers(&self, path: &str) -> bool {
-        let mut path = decode(path.as_bytes());
-        if !self.0.iter().all(|byte| path.next() == Some(*byte)) {
-            return false;
+impl PathPrefixes {
+    /// Reads prefixes as they stand in URLs; `None` if one is no plain path or too long.
+    pub(crate) fn parse(texts: &[String]) -> Option<Self> {
+        let mut all = Vec::new();
+        for text in texts {
+            if text.len() > PREFIX_BYTES_MAX || !is_plain(text) {
+                return None;
+            }
+            let decoded: Vec<u8> = decode(text.as_bytes()).collect();
+            all.extend(u16::try_from(decoded.len()).ok()?.to_le_bytes());
+            all.extend(decoded);
         }
-        self.0.ends_with(b"/") || matches!(path.next(), None | Some(b'/'))
+        Some(Self(all.into()))
     }
 
-    /// Bytes it takes.
+    /// Whether one of them covers `path`, as sent and without query. Cost: one look at each byte.
+    pub(crate) fn cover(&self, path: &str) -> bool {
+        is_plain(path) && {
+            let is_encoded = path.contains('%');
+            self.iter().any(|prefix| {
+                if is_encoded { covers(prefix, decode(path.as_bytes())) } else { starts(prefix, path) }
+            })
+        }
+    }
+
+    /// Bytes they take.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (len, behind) = rest.split_first_chunk()?;
+            let (prefix, next) = behind.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+            rest = next;
+            Some(prefix)
+        })
+    }
+}
+
+/// Whether `prefix` covers a path that is not encoded.
+fn starts(prefix: &[u8], path: &str) -> bool {
+    let rest = path.as_bytes().strip_prefix(prefix);
+    rest.is_some_and(|rest| prefix.ends_with(b"/") || matches!(rest.first(), None | Some(b'/')))
+}
+
+/// The same for one that is decoded on the way.
+fn covers(prefix: &[u8], mut path: impl Iterator<Item = u8>) -> bool {
+    prefix.iter().all(|byte| path.next() == Some(*byte))
+        && (prefix.ends_with(b"/") || matches!(path.next(), None | Some(b'/')))
 }
 
 /// Whether everybody reads `path` the same way: absolute, without query, and with nothing in its segments that could be
-/// taken for a separator or a step.
-pub(crate) fn is_plain(path: &str) -> bool {
+/// taken for a separator or a step. Cost: one look at each byte; a path with percent signs or semicolons takes a few more.
+fn is_plain(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else { return false };
+    // Bytes of the segment so far, and whether they are all dots.
+    let (mut len, mut is_dots) = (0_usize, true);
+    for byte in segments.bytes() {
+        match byte {
+            b'/' if len == 0 || (is_dots && len <= 2) => return false,
+            b'/' => (len, is_dots) = (0, true),
+            b'%' | b';' => return are_plain(segments),
+            b'?' | b'#' | b'\\' | 0..=b' ' | 0x7f => return false,
+            _ => (len, is_dots) = (len.saturating_add(1), is_dots && byte == b'.'),
+        }
+    }
+    len == 0 || !is_dots || len > 2
+}
+
+/// The same for segments that need decoding.
+#[cold]
+fn are_plain(segments: &str) -> bool {
     let mut segments = segments.as_bytes().split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
@@ -49,11 +97,6 @@ pub(crate) fn is_plain(path: &str) -> bool {
 
 /// Whether a segment, still encoded and not empty, is a name.
 fn is_plain_segment(segment: &[u8]) -> bool {
-    // Nearly all segments are of these bytes alone, and need no decoding.
-    let is_simple = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~');
-    if segment.iter().all(is_simple) {
-        return true;
-    }
     if segment.iter().any(|byte| matches!(byte, b'?' | b'#' | b'\\' | 0..=b' ' | 0x7f))
         || has_loose_percent(segment)
     {
@@ -124,9 +167,16 @@ fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    fn parse(prefix: &str) -> Option<PathPrefixes> {
+        PathPrefixes::parse(&[prefix.to_owned()])
+    }
+
     /// Whether `prefix` covers `path` as the edge asks it.
     fn covers(prefix: &str, path: &str) -> bool {
-        is_plain(path) && PathPrefix::parse(prefix).expect("a prefix").covers(path)
+        let covers = parse(prefix).expect("a prefix").cover(path);
+        let among = ["/elsewhere", prefix, "/no-such/"].map(str::to_owned);
+        assert_eq!(PathPrefixes::parse(&among).expect("prefixes").cover(path), covers, "among others");
+        covers
     }
 
     #[test]
@@ -198,7 +248,7 @@ mod tests {
         ] {
             assert!(!covers("/vod/film", path), "{path}");
             assert!(!covers("/", path), "{path}");
-            assert_eq!(PathPrefix::parse(path), None, "{path}");
+            assert_eq!(parse(path), None, "{path}");
         }
     }
 
@@ -220,7 +270,7 @@ mod tests {
     #[test]
     fn a_prefix_has_1024_bytes_at_most() {
         let longest = format!("/{}", "a".repeat(PREFIX_BYTES_MAX - 1));
-        assert!(PathPrefix::parse(&longest).is_some());
-        assert!(PathPrefix::parse(&format!("{longest}a")).is_none());
+        assert!(parse(&longest).is_some());
+        assert!(parse(&format!("{longest}a")).is_none());
     }
 }

@@ -124,8 +124,9 @@ fn decoded(text: &str) -> impl Iterator<Item = u8> {
 /// Writes what a token is called: by its key if it names one, else as invalid.
 fn write_token(f: &mut fmt::Formatter<'_>, token: &str) -> fmt::Result {
     let id = TokenId::of(token);
-    let named =
-        Compact::split(token).ok().and_then(|compact| compact.with_kid(|kid| write_name(f, Some(kid), id)));
+    // Whoever made the header chose the key id: one that looks like a token is none.
+    let write = |kid: &str| write_name(f, Some(kid).filter(|kid| !looks_like_token(kid)), id);
+    let named = Compact::split(token).ok().and_then(|compact| compact.with_kid(write));
     named.unwrap_or_else(|| write_name(f, None, id))
 }
 
