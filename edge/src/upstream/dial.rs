@@ -1,16 +1,19 @@
 //! Connections: TCP, or what a test puts in its place.
 
-use std::{future::Future, io, net::SocketAddr, pin::Pin};
+use std::{future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    time::timeout,
 };
 
 use super::error::ConnectError;
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
+/// One that does not answer leaves time for the next.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection, whatever carries it. One call through a table for each read costs nothing beside the read.
 pub trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -35,9 +38,10 @@ impl Dial for Tcp {
         Box::pin(async move {
             let mut last = ConnectError::NoAddress;
             for address in lookup_host((host, port)).await?.take(ADDRESSES_MAX) {
-                match connect(address).await {
-                    Ok(stream) => return Ok(Box::new(stream) as Box<dyn Pipe>),
-                    Err(error) => last = error.into(),
+                match timeout(ADDRESS_PATIENCE, connect(address)).await {
+                    Ok(Ok(stream)) => return Ok(Box::new(stream) as Box<dyn Pipe>),
+                    Ok(Err(error)) => last = error.into(),
+                    Err(_) => last = io::Error::from(io::ErrorKind::TimedOut).into(),
                 }
             }
             Err(last)

@@ -34,10 +34,12 @@ pub const HEAD_FIELDS_MAX: usize = 128;
 
 /// What hyper buffers of an HTTP/1.1 connection: large reads are what makes a fill fast.
 const READ_BYTES_MAX: usize = 256 << 10;
+/// Requests on one HTTP/2 connection before another is opened.
+pub(super) const STREAMS_MAX: u32 = 100;
 /// What an upstream may send of one body before we have read any: this much of each waits in memory at most.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// The same for all bodies of a connection together.
-const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+const STREAM_WINDOW_BYTES: u32 = 512 << 10;
+/// The same for all bodies of a connection together: enough that those nobody reads do not hold up the others.
+const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// A connection with requests on it is asked so often whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// Without an answer in this time it is given up.

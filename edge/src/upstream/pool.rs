@@ -26,12 +26,9 @@ use tokio::{
 use super::{
     config::{Speech, UpstreamName},
     error::{Stage, UpstreamError},
-    line::{Line, Maker, Shared},
+    line::{Line, Maker, STREAMS_MAX, Shared},
     metrics::PoolMetrics,
 };
-
-/// Requests on one HTTP/2 connection before another is opened.
-const STREAMS_MAX: usize = 100;
 
 /// What was spoken last, so that HTTP/2 connections are opened one at a time, and others are not held up.
 const UNKNOWN: u8 = 0;
@@ -211,7 +208,7 @@ impl Pool {
         lines.shared.retain(|(shared, _)| !shared.is_closed());
         let least = lines.shared.iter_mut().min_by_key(|(shared, _)| Arc::strong_count(shared))?;
         // The pool's own reference is no request.
-        if Arc::strong_count(&least.0) > STREAMS_MAX {
+        if u32::try_from(Arc::strong_count(&least.0)).is_ok_and(|count| count > STREAMS_MAX) {
             return None;
         }
         least.1 = Instant::now();

@@ -164,6 +164,22 @@ async fn many_requests_share_a_connection_up_to_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_nobody_reads_do_not_hold_up_others_on_their_connection() {
+    const LEN: usize = 1 << 20;
+    let bytes = Bytes::from(vec![7; LEN]);
+    let origin = Served::start(None, app(move |_, _| Response::new(whole(bytes.clone())))).await;
+    let url = format!("http://{}", origin.address);
+    let upstreams = Way { url, host: None, speech: Speech::Http2, trust: None }.upstreams();
+    let unread = join_all((0..99).map(|_| upstreams.fetch(demand("/")))).await;
+    for _ in 0..20 {
+        let mut response = upstreams.fetch(demand("/")).await.unwrap();
+        assert_eq!(read_whole(&mut response).await.len(), LEN);
+    }
+    assert!(unread.iter().all(Result::is_ok));
+    assert_eq!(origin.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_breaks_is_gone_on_with() {
     let now = Arc::new(Notify::new());
     let app = app({
