@@ -2,8 +2,8 @@
 //!
 //! NH, the universal hash of UMAC (RFC 4418 §5.2), with 64-bit words, and twice with a shifted key (Toeplitz): for any two
 //! different tokens the chance over the key that their prints are equal is at most 2^-128. Nobody outside sees a print,
-//! so that nobody can search for a pair, and one token cannot be taken for another. It takes a tenth of the time of a
-//! cryptographic hash, which matters as every request pays it.
+//! so that nobody can search for a pair, and one token cannot be taken for another. Its products do not wait
+//! for each other as the rounds of other hashes do, which matters as every request pays it.
 
 use std::{fmt, hash};
 
