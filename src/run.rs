@@ -68,6 +68,13 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let server = Server::start(config.server, &front, metrics).map_err(with_advice)?;
     let _following = config.edge.tokens.keys.map(|file| Owned::spawn(trusted_keys::follow(file, grants)));
     let _settling = Owned::spawn(settle(Arc::clone(&front)));
+    let _asking = front.edge.far().map(|far| {
+        let upstreams = far.upstreams().clone();
+        Owned::spawn(async move {
+            let never = upstreams.run().await;
+            match never {}
+        })
+    });
     readiness.set(true);
     announce(&listeners, server.addresses())?;
     tokio::select! {

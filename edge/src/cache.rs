@@ -203,8 +203,8 @@ impl MemoryCache {
     }
 
     /// Why responses under this name are not shared, if that is known.
-    pub(crate) fn pass(&self, name: &Asked<'_>) -> Option<PassReason> {
-        self.passes.get(name as &dyn Named)
+    pub(crate) fn pass(&self, name: &dyn Named) -> Option<PassReason> {
+        self.passes.get(name)
     }
 
     /// Entries, and what is in use of the slabs.

@@ -233,6 +233,11 @@ impl FarEdge {
         self.stock.settle();
     }
 
+    /// Whom it asks; somebody must let them look after themselves ([`Upstreams::run`]).
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.stock.upstreams
+    }
+
     /// What names objects here.
     pub fn rules(&self) -> &KeyRules {
         &self.stock.rules

@@ -175,6 +175,10 @@ impl Fill {
     /// Room for a body, found before anybody is told that it comes.
     fn room(&self, declared: Option<u64>) -> Result<(FillRoom, GrowingWriter, Growing), PassReason> {
         let cache = &self.stock.cache;
+        if declared.is_none() && cache.pass(&self.flight.key) == Some(PassReason::TooLarge) {
+            // It may say nothing of its length, but we have seen it.
+            return Err(PassReason::TooLarge);
+        }
         let room = cache.room(declared)?;
         let (mut writer, body) = Growing::new(Keeping::Slabs(cache.slabs().clone()), declared);
         for _ in 0..ROOM_ATTEMPTS {

@@ -7,7 +7,7 @@
 
 mod sources;
 
-use std::{io, ops::Range, os::unix::fs::FileExt as _, sync::Arc};
+use std::{future::poll_fn, io, ops::Range, os::unix::fs::FileExt as _, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use rillcast_sys::slab::SlabRange;
@@ -134,6 +134,38 @@ impl Body {
             }
         }
         Ok(all.freeze())
+    }
+
+    /// Waits for the whole body, in one piece of memory: what is arriving is waited for, files are read, blocking. For
+    /// jobs and tests.
+    ///
+    /// # Errors
+    /// As [`Self::read_blocking`]; [`io::ErrorKind::UnexpectedEof`] also for a body that breaks off.
+    pub async fn collect(self, limit_bytes: usize) -> io::Result<Bytes> {
+        let mut sources = self.into_sources();
+        let mut all = BytesMut::new();
+        while let Some(mut source) = sources.next() {
+            let taken = match &mut source {
+                BodySource::Growing(part) => match poll_fn(|cx| part.poll_next(cx)).await {
+                    None => continue,
+                    Some(Err(why)) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why.reason())),
+                    Some(Ok(arrived)) => {
+                        sources.give_back(source);
+                        Self::from_source(arrived)
+                    }
+                },
+                _ => Self::from_source(source),
+            };
+            let left = limit_bytes.saturating_sub(all.len());
+            all.extend_from_slice(&taken.read_blocking(left)?);
+        }
+        Ok(all.freeze())
+    }
+
+    fn from_source(source: BodySource) -> Self {
+        let mut body = Self::new();
+        body.push(source);
+        body
     }
 
     /// The first file among the sources, if any.

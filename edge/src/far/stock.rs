@@ -98,7 +98,7 @@ impl Stock {
         let is_swept = !matches!(meant, Meant::Surrogate(_));
         self.purges.purge(meant, hardness);
         if is_swept {
-            let oldest = self.flights.oldest().unwrap_or(self.purges.now());
+            let oldest = self.flights.oldest().unwrap_or_else(|| self.purges.now());
             self.cache.sweep(|object| self.purges.standing(object) == Standing::Gone);
             self.purges.forget_before(oldest);
         }

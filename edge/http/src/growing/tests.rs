@@ -73,6 +73,23 @@ fn followers_read_what_is_there_and_are_woken_by_more_and_by_the_end() {
     assert!(growing.body().read_blocking(1 << 20).unwrap() == bytes);
 }
 
+#[tokio::test]
+async fn a_body_that_is_arriving_is_collected_when_it_is_there() {
+    let (mut writer, growing) = Growing::new(Keeping::Slabs(slabs(1 << 20)), None);
+    let bytes = media(200_000);
+    append(&mut writer, &bytes[..150_000]);
+    let mut collecting = Box::pin(growing.body().range(100_000..u64::MAX).collect(100_000));
+    assert!((&mut collecting).now_or_never().is_none());
+    append(&mut writer, &bytes[150_000..]);
+    writer.finish();
+    assert!(collecting.await.unwrap() == bytes[100_000..]);
+    let too_long = growing.body().collect(199_999).await.unwrap_err();
+    assert_eq!(too_long.kind(), std::io::ErrorKind::FileTooLarge);
+    let (writer, growing) = Growing::new(Keeping::Memory, None);
+    writer.break_off(Broken::Upstream("reset"));
+    assert_eq!(growing.body().collect(10).await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
 #[test]
 fn a_short_body_ends_in_one_piece_of_memory_and_a_longer_one_in_slabs() {
     for (len, declared, in_memory) in [

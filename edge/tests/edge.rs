@@ -1,7 +1,20 @@
-//! Upstreams against scripted origins: over pipes in memory with time paused, and over sockets.
+//! The edge and its upstreams against scripted origins: over pipes in memory with time paused, and over sockets.
 
 #[cfg(test)]
 mod harness;
+
+#[cfg(test)]
+#[path = "far/faults.rs"]
+mod faults;
+#[cfg(test)]
+#[path = "far/keeping.rs"]
+mod keeping;
+#[cfg(test)]
+#[path = "far/sharing.rs"]
+mod sharing;
+#[cfg(test)]
+#[path = "far/world.rs"]
+mod world;
 
 #[cfg(test)]
 #[path = "upstream/asking.rs"]
