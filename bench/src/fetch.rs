@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::load::Request;
+use crate::load::{Request, connection};
 use crate::measure;
 use crate::response::{Response, ResponseError};
 use crate::tls;
@@ -48,6 +48,8 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
+    /// Number of the loopback address to ask from; any without.
+    source: Option<usize>,
     tls: Option<Arc<ClientConfig>>,
     stream: Option<Stream>,
 }
@@ -62,7 +64,12 @@ enum Stream {
 impl Client {
     /// A client of the server at `address`, not yet connected.
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, tls: None, stream: None }
+        Self { address, source: None, tls: None, stream: None }
+    }
+
+    /// The same from loopback address number `source`.
+    pub(crate) fn from_source(address: SocketAddr, source: usize) -> Self {
+        Self { source: Some(source), ..Self::new(address) }
     }
 
     /// The same over TLS; it decrypts what it gets.
@@ -129,7 +136,10 @@ impl Client {
     }
 
     fn connect(&self) -> io::Result<Stream> {
-        let stream = TcpStream::connect_timeout(&self.address, SILENCE_LIMIT)?;
+        let stream = match self.source {
+            Some(source) => connection::connect(self.address, source)?,
+            None => TcpStream::connect_timeout(&self.address, SILENCE_LIMIT)?,
+        };
         stream.set_read_timeout(Some(SILENCE_LIMIT))?;
         stream.set_write_timeout(Some(SILENCE_LIMIT))?;
         stream.set_nodelay(true)?;

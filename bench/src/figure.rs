@@ -22,6 +22,10 @@ pub(crate) enum Unit {
     Share,
     /// Requests.
     Requests,
+    /// Kilobytes (1e3).
+    Kb,
+    /// Viewers at once.
+    Viewers,
 }
 
 /// One figure, measured some times.
@@ -50,16 +54,18 @@ impl Unit {
             Self::Mb => "MB",
             Self::Share => "of 1",
             Self::Requests => "requests",
+            Self::Kb => "kB",
+            Self::Viewers => "viewers",
         }
     }
 
     /// `value` with as many digits as mean something.
     pub(crate) fn write(self, value: f64) -> String {
         match self {
-            Self::Ms | Self::Mb => format!("{value:.2}"),
-            Self::Us => format!("{value:.1}"),
+            Self::Ms | Self::Mb | Self::Requests => format!("{value:.2}"),
+            Self::Us | Self::Kb => format!("{value:.1}"),
             Self::SPerGb => format!("{value:.4}"),
-            Self::MbPerS | Self::Requests => format!("{value:.0}"),
+            Self::MbPerS | Self::Viewers => format!("{value:.0}"),
             Self::Share => format!("{value:.5}"),
         }
     }

@@ -24,6 +24,8 @@ use connection::{Connection, Turn};
 
 /// A run with more errors than this is stopped: it measures nothing.
 const ERRORS_MAX: u64 = 50;
+/// Connections from one loopback address: servers limit them, ours at 256.
+pub(crate) const CONNECTIONS_A_SOURCE: usize = 200;
 /// Most bytes dropped in one call. The buffer behind it is never touched.
 const DROP_BYTES: usize = 1 << 20;
 /// Longest wait for an event: how exact the end of the warm-up and of the run is.

@@ -21,6 +21,7 @@ mod fairness;
 mod fetch;
 mod figure;
 mod h2;
+mod live_stream;
 mod load;
 mod measure;
 mod measured;
@@ -41,7 +42,9 @@ mod server;
 mod slow_readers;
 mod targets;
 mod tls;
+mod tokens;
 mod truth;
+mod viewers;
 mod vod;
 
 use std::path::PathBuf;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use rustix::process::Pid;
 use rustix::thread::CpuSet;
@@ -16,6 +16,12 @@ use rustix::thread::CpuSet;
 #[expect(clippy::disallowed_methods, reason = "a measuring tool reads the clock, here and nowhere else")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The time of day, for what has an end by the calendar.
+#[expect(clippy::disallowed_methods, reason = "a measuring tool reads the clock, here and nowhere else")]
+pub(crate) fn time_of_day() -> SystemTime {
+    SystemTime::now()
 }
 
 /// What a process and its descendants have used so far.

@@ -35,9 +35,15 @@ pub(crate) struct Kind {
 pub(crate) const LARGE: Kind = Kind { folder: "large", bytes: 1_500_000, count: 600, delay: Duration::ZERO };
 /// As a playlist or a part.
 pub(crate) const SMALL: Kind = Kind { folder: "small", bytes: 10_000, count: 1000, delay: Duration::ZERO };
+/// The same for those who have a token.
+pub(crate) const GUARDED: Kind =
+    Kind { folder: "guarded", bytes: 10_000, count: 1000, delay: Duration::ZERO };
 /// As a segment that everybody wants and no cache has: no two herds ask for the same.
 pub(crate) const HERD: Kind =
     Kind { folder: "herd", bytes: 1_500_000, count: 64, delay: Duration::from_millis(200) };
+
+/// As a part of 200 ms at 4 Mb/s. No path leads to them here.
+pub(crate) const PART: Kind = Kind { folder: "part", bytes: 100_000, count: 1024, delay: Duration::ZERO };
 
 /// All objects; an origin gives them out.
 #[derive(Debug)]
@@ -49,6 +55,11 @@ impl Kind {
     /// The path of object `number`.
     pub(crate) fn path(self, number: usize) -> String {
         format!("/{}/{number}.m4s", self.folder)
+    }
+
+    /// What all their paths begin with.
+    pub(crate) fn prefix(self) -> String {
+        format!("/{}/", self.folder)
     }
 
     /// The number in a path of this kind.
@@ -84,7 +95,8 @@ impl Objects {
         Piece::of(&kind.path(number), &self.body(kind, number))
     }
 
-    fn body(&self, kind: Kind, number: usize) -> Bytes {
+    /// The body of object `number` of `kind`.
+    pub(crate) fn body(&self, kind: Kind, number: usize) -> Bytes {
         let from = number.min(COUNT_MAX) * STEP_BYTES;
         self.noise.slice(from..from + kind.bytes)
     }
@@ -93,7 +105,7 @@ impl Objects {
 impl Script for Objects {
     fn answer(&self, target: &str) -> Option<Scripted> {
         let (kind, number) =
-            [LARGE, SMALL, HERD].into_iter().find_map(|kind| Some((kind, kind.number(target)?)))?;
+            [LARGE, SMALL, GUARDED, HERD].into_iter().find_map(|kind| Some((kind, kind.number(target)?)))?;
         if !kind.delay.is_zero() {
             thread::sleep(kind.delay);
         }
@@ -109,7 +121,7 @@ mod tests {
     #[test]
     fn every_object_has_a_body_of_its_own_and_the_path_it_is_found_at() {
         let objects = Objects::make();
-        for kind in [LARGE, SMALL, HERD] {
+        for kind in [LARGE, SMALL, GUARDED, HERD] {
             let last = kind.count - 1;
             assert_eq!(kind.number(&kind.path(last)), Some(last));
             assert_eq!(kind.number(&kind.path(kind.count)), None, "one past the last");

@@ -122,6 +122,7 @@ fn find(home: &Path, options: &Options) -> anyhow::Result<(Environment, Findings
         let media = Media::prepare(&corpus, long, &rig, &progress)?;
         failures = sections(options, &rig, &media, &mut progress, &mut findings)?;
     }
+    failures.extend(run_sections(options, live(&rig), &mut progress, &mut findings));
     if options.wants_any(&OF_CACHES) {
         let caches = Caches::start(&rig, &progress)?;
         failures.extend(run_sections(options, cached(&caches), &mut progress, &mut findings));
@@ -253,6 +254,15 @@ fn alone<'a>(rig: &'a Rig, media: &'a Media) -> Vec<Section<'a>> {
     ]
 }
 
+/// Sections about a live stream at our edge alone.
+fn live(rig: &Rig) -> Vec<Section<'_>> {
+    vec![Section {
+        ids: &["E5"],
+        time: edge::live::time(rig),
+        measure: Box::new(|progress, findings| edge::live::measure(rig, progress, findings)),
+    }]
+}
+
 /// Sections that compare with other caches.
 fn cached<'a>(caches: &'a Caches<'_>) -> Vec<Section<'a>> {
     let pace = caches.pace();
@@ -266,6 +276,11 @@ fn cached<'a>(caches: &'a Caches<'_>) -> Vec<Section<'a>> {
             ids: &["E2"],
             time: edge::hits::time_small(pace),
             measure: Box::new(|progress, findings| edge::hits::measure_small(caches, progress, findings)),
+        },
+        Section {
+            ids: &["E2"],
+            time: edge::guarded::time(pace),
+            measure: Box::new(|progress, findings| edge::guarded::measure(caches, progress, findings)),
         },
         Section {
             ids: &["E3"],

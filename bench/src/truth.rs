@@ -62,6 +62,11 @@ impl Piece {
         Self { path, gzip: false, bytes, sha256: Sha256::digest(body).into() }
     }
 
+    /// The same at a path below `prefix`, which ends without a slash.
+    pub(crate) fn below(&self, prefix: &str) -> Self {
+        Self { path: format!("{prefix}{}", self.path), ..self.clone() }
+    }
+
     /// Whether `other` has the same bytes.
     pub(crate) fn has_bytes_of(&self, other: &Self) -> bool {
         (self.bytes, self.sha256) == (other.bytes, other.sha256)

@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 use rustls::{ClientConnection, StreamOwned};
 
 use super::records::{Records, Want};
-use super::{Request, Tls};
+use super::{CONNECTIONS_A_SOURCE, Request, Tls};
 use crate::measure;
 use crate::response::Response;
 use crate::tls;
@@ -23,8 +23,6 @@ use crate::tls;
 const HEAD_READ_BYTES: usize = 16 * 1024;
 /// Reads of one connection before the next gets its turn.
 const READS_A_TURN: usize = 16;
-/// Connections from one loopback address: servers limit them, ours at 256.
-const CONNECTIONS_A_SOURCE: usize = 200;
 /// A handshake takes less, or has failed.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -231,7 +229,7 @@ fn skim(stream: &TcpStream, records: &mut Records, buffer: &mut [u8]) -> io::Res
 }
 
 /// Has the kernel throw away up to `left` bytes unseen (tcp(7), `MSG_TRUNC`).
-fn drop_bytes(stream: &TcpStream, left: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn drop_bytes(stream: &TcpStream, left: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
     let target = buffer.get_mut(..want).unwrap_or_default();
     let (_, count) = rustix::net::recv(stream, target, RecvFlags::TRUNC)?;

@@ -10,8 +10,10 @@
 //! Before a hit is timed, every object is got twice from every cache, and hashed: as it is fetched, and as it was kept.
 //! While hits are timed no origin may be asked for anything.
 
+pub(super) mod guarded;
 pub(super) mod herd;
 pub(super) mod hits;
+pub(super) mod live;
 pub(super) mod sealed;
 
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use super::yardstick;
 use crate::cache_peer::{self, CachePeer, ROOM_MIB};
 use crate::fetch::Client;
 use crate::measured::Paired;
-use crate::objects::{Kind, Objects};
+use crate::objects::{self, Kind, Objects};
 use crate::peer;
 use crate::progress::Progress;
 use crate::rig::{Findings, Rig};
@@ -31,6 +33,7 @@ use crate::run::yardstick::YARDSTICK;
 use crate::scenario::{Pace, Scenario};
 use crate::scripted::Origin;
 use crate::server::{Ours, Setup};
+use crate::tokens::Issuer;
 use crate::truth::{self, Piece};
 
 /// What the sections of E1 to E4 work with.
@@ -38,6 +41,7 @@ use crate::truth::{self, Piece};
 pub(super) struct Caches<'a> {
     rig: &'a Rig,
     objects: Arc<Objects>,
+    issuer: Issuer,
     ours: Fronted<Ours>,
     nginx: Fronted<CachePeer>,
     /// Those that are installed.
@@ -64,8 +68,9 @@ impl<'a> Caches<'a> {
         let objects = Arc::new(Objects::make());
         let core = rig.cores.server;
         let origin = || Origin::start(Arc::clone(&objects), rig.cores.client);
+        let issuer = Issuer::make(&rig.scratch, &guarded::ALGORITHMS)?;
         let first = origin()?;
-        let ours = Fronted { cache: start_ours(rig, &first)?, origin: first };
+        let ours = Fronted { cache: start_ours(rig, &first, &issuer)?, origin: first };
         let first = origin()?;
         let nginx = cache_peer::start_nginx(first.address, &rig.scratch, &rig.identity, core)?;
         let nginx = Fronted { cache: nginx, origin: first };
@@ -80,7 +85,7 @@ impl<'a> Caches<'a> {
                 None => progress.tell(&format!("{name} is not installed, and is left out")),
             }
         }
-        Ok(Self { rig, objects, ours, nginx, others })
+        Ok(Self { rig, objects, issuer, ours, nginx, others })
     }
 
     /// How long and how often.
@@ -134,14 +139,21 @@ impl<S> Fronted<S> {
     }
 }
 
-fn start_ours(rig: &Rig, origin: &Origin) -> anyhow::Result<Ours> {
-    let upstream = Table::from_iter([("url".to_owned(), format!("http://{}", origin.address).into())]);
+fn start_ours(rig: &Rig, origin: &Origin, issuer: &Issuer) -> anyhow::Result<Ours> {
     let keys = [
         ("http.workers", Value::Integer(1)),
-        ("edge.upstream", Value::Array(vec![Value::Table(upstream)])),
+        ("edge.upstream", upstream(origin)),
         ("edge.cache_mib", Value::Integer(i64::from(ROOM_MIB))),
+        ("edge.tokens.private", Value::Array(vec![Value::String(objects::GUARDED.prefix())])),
+        ("edge.tokens.keys", Value::String(issuer.file.display().to_string())),
     ];
     Ok(rig.server(&Setup::edge(&rig.identity, &keys))?)
+}
+
+/// `origin` as the only upstream.
+fn upstream(origin: &Origin) -> Value {
+    let url = Value::String(format!("http://{}", origin.address));
+    Value::Array(vec![Value::Table(Table::from_iter([("url".to_owned(), url)]))])
 }
 
 /// Finds how fast nginx is here, where no other section has.
