@@ -3,8 +3,9 @@
 mod line;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     time::{Instant, SystemTime},
 };
@@ -19,15 +20,21 @@ use crate::{
     metrics::{Finished, HttpMetrics, Ledger},
     request::Transport,
     request_id::RequestId,
+    trace::{Ended, Trace},
 };
 
+/// Who wants to know of exchanges that have ended: the handler, with what it keeps on this core.
+pub(crate) trait AtEnd {
+    fn ended(&self, ended: &Ended<'_>);
+}
+
 /// Where the exchanges of one core are reported, and by which clock.
-#[derive(Debug)]
 pub(crate) struct Observer {
     pub(crate) metrics: HttpMetrics,
     pub(crate) ledger: Ledger,
     /// Nobody wants lines without.
     pub(crate) lines: Option<LineWriter>,
+    pub(crate) at_end: Option<Rc<dyn AtEnd>>,
     pub(crate) monotonic: fn() -> Instant,
 }
 
@@ -55,6 +62,8 @@ pub(crate) struct Exchange {
     promised: Cell<Option<u64>>,
     sent: Cell<u64>,
     failure: Cell<Option<&'static str>>,
+    /// None when no handler was asked.
+    trace: OnceCell<Trace>,
 }
 
 impl Exchange {
@@ -72,13 +81,24 @@ impl Exchange {
             promised: Cell::new(None),
             sent: Cell::new(0),
             failure: Cell::new(None),
+            trace: OnceCell::new(),
         }
+    }
+
+    /// Whether anybody reads what may be logged of the path.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.observer.lines.is_some()
     }
 
     /// The handler said what class of route it is and what of the path may be logged.
     pub(crate) fn routed(&self, route: RouteClass, path: Option<String>) {
         self.route.set(route);
         *self.path.borrow_mut() = path;
+    }
+
+    /// The handler is asked, and notes what it does in `trace`.
+    pub(crate) fn asked(&self, trace: Trace) {
+        let _only_the_first = self.trace.set(trace);
     }
 
     pub(crate) fn answered(&self, status: StatusCode) {
@@ -155,6 +175,14 @@ impl Drop for Exchange {
         }
         if let Some(lines) = &self.observer.lines {
             lines.write(self, outcome, duration);
+        }
+        if let (Some(at_end), Some(trace)) = (&self.observer.at_end, self.trace.get()) {
+            let (body_bytes, received) = (self.sent.get(), self.beginning.received);
+            let ended = Ended { route, status, body_bytes, duration, received, trace };
+            // A bug there must not cost the other streams of the connection theirs.
+            if catch_unwind(AssertUnwindSafe(|| at_end.ended(&ended))).is_err() {
+                self.panicked();
+            }
         }
     }
 }

@@ -1,11 +1,20 @@
 //! The one thing a role gives to the server.
 
+use std::time::{Duration, SystemTime};
+
 use http::Method;
 
-use crate::{reply::Reply, request::Request};
+use crate::{
+    reply::Reply,
+    request::Request,
+    trace::{Ended, Trace},
+};
 
 /// What is allowed where the handler does not say otherwise.
 pub const READ_METHODS: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
+
+/// How often [`Handler::tend`] is called on each core.
+pub const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Answers requests. One object is shared by all cores; its futures stay on the core of their connection and need
 /// not be `Send`.
@@ -35,6 +44,23 @@ pub trait Handler: Send + Sync + 'static {
     fn logged_path<'a>(&self, local: &Self::Local, path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
         let _ = (local, path);
         None
+    }
+
+    /// What the notes about a request begin with ([`Request::trace`]).
+    fn trace(&self) -> Trace {
+        Trace::default()
+    }
+
+    /// Told of each request that it was given, once that has ended, on the core that served it. Must not wait: it is
+    /// called between two requests.
+    fn ended(&self, local: &Self::Local, ended: &Ended<'_>) {
+        let _ = (local, ended);
+    }
+
+    /// Called on each core every [`TEND_EVERY`], and once more (`is_last`) when its last connection has ended. `now` is
+    /// the time of day. Must not wait.
+    fn tend(&self, local: &Self::Local, now: SystemTime, is_last: bool) {
+        let _ = (local, now, is_last);
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, uri::PathAndQuery};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use crate::request_id::RequestId;
+use crate::{request_id::RequestId, trace::Trace};
 
 /// One request. The path is raw: percent-encodings are the handler's to decode, but no control byte is in it,
 /// neither bare nor encoded, and it begins with `/`.
@@ -32,6 +32,8 @@ pub struct Request {
     pub received: SystemTime,
     /// What follows the head. Dropping it unread discards it.
     pub body: RequestBody,
+    /// Where the handler notes what the end of the request shall know.
+    pub trace: Trace,
 }
 
 impl Request {
@@ -49,6 +51,7 @@ impl Request {
             transport: Transport::Internal,
             received,
             body: RequestBody::empty(),
+            trace: Trace::default(),
         })
     }
 

@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::Exchange;
+use crate::trace::Trace;
 
 /// Seconds as `2026-11-21T13:59:50`.
 const SECOND_BYTES: usize = 19;
@@ -79,6 +80,13 @@ impl LineWriter {
         line.address(key!("client"), beginning.client);
         line.quoted(key!("transport"), beginning.transport.as_str());
         line.quoted(key!("outcome"), outcome);
+        let noted = exchange.trace.get();
+        if let Some(word) = noted.and_then(Trace::cache) {
+            line.quoted(key!("cache"), word);
+        }
+        if let Some(word) = noted.and_then(Trace::detail) {
+            line.quoted(key!("detail"), word);
+        }
         line.close();
         (self.log.take)(&buffer);
     }

@@ -9,7 +9,7 @@ use std::{
 use rillcast_sys::token::TokenTable;
 
 use crate::{
-    access_log::{AccessLog, LineWriter, Observer},
+    access_log::{AccessLog, AtEnd, LineWriter, Observer},
     body_source::SourceFile,
     buffer_pool::BufferPool,
     client_address::TrustedProxies,
@@ -21,6 +21,7 @@ use crate::{
     metrics::HttpMetrics,
     request_id::RequestIds,
     respond::Responder,
+    trace::Ended,
     watchdog::{ThreadFigures, Watchdog},
 };
 
@@ -51,14 +52,24 @@ pub(super) struct Seed<H> {
 
 /// What one core has.
 pub(super) struct Core<H: Handler> {
-    pub(super) handler: Arc<H>,
-    /// The handler's own things on this core.
-    pub(super) local: H::Local,
+    pub(super) hosted: Rc<Hosted<H>>,
     pub(super) observer: Rc<Observer>,
     pub(super) watchdog: Rc<Watchdog>,
     pub(super) ids: RequestIds,
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<BufferPool>,
+}
+
+/// A handler, and its own things on this core.
+pub(super) struct Hosted<H: Handler> {
+    pub(super) handler: Arc<H>,
+    pub(super) local: H::Local,
+}
+
+impl<H: Handler> AtEnd for Hosted<H> {
+    fn ended(&self, ended: &Ended<'_>) {
+        self.handler.ended(&self.local, ended);
+    }
 }
 
 impl<H: Handler> Core<H> {
@@ -69,7 +80,15 @@ impl<H: Handler> Core<H> {
         let ledger = metrics.ledger();
         let watchdog = Rc::new(Watchdog::new(monotonic, shared.thread, Arc::clone(ledger.polls())));
         let lines = shared.access_log.clone().map(LineWriter::new);
-        let observer = Rc::new(Observer { ledger, lines, metrics, monotonic });
-        Self { local: handler.local(), observer, watchdog, ids: RequestIds::default(), handler, shared, pool }
+        let hosted = Rc::new(Hosted { local: handler.local(), handler });
+        let at_end: Rc<dyn AtEnd> = Rc::<Hosted<H>>::clone(&hosted);
+        let observer = Rc::new(Observer { ledger, lines, at_end: Some(at_end), metrics, monotonic });
+        Self { hosted, observer, watchdog, ids: RequestIds::default(), shared, pool }
+    }
+
+    /// Lets the handler put its things on this core in order.
+    pub(super) fn tend(&self, is_last: bool) {
+        let Hosted { handler, local } = &*self.hosted;
+        handler.tend(local, (self.shared.time_of_day)(), is_last);
     }
 }

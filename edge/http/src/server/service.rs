@@ -6,7 +6,10 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 
-use super::{core::Core, drain::DrainWatch};
+use super::{
+    core::{Core, Hosted},
+    drain::DrainWatch,
+};
 use crate::{
     access_log::{Beginning, Exchange},
     activity::Activity,
@@ -125,12 +128,13 @@ impl<H: Handler> Service<H> {
             Ok(target) => target,
             Err(problem) => return Decision { is_last: true, ..Reply::from(problem).into() },
         };
-        let (handler, local) = (&self.core.handler, &self.core.local);
+        let Hosted { handler, local } = &*self.core.hosted;
         if target.path() == "*" {
             return options(READ_METHODS).into();
         }
         let path = target.path();
-        exchange.routed(handler.route(local, path), handler.logged_path(local, path).map(Into::into));
+        let shown = exchange.is_logged().then(|| handler.logged_path(local, path)).flatten();
+        exchange.routed(handler.route(local, path), shown.map(Into::into));
         let allowed = handler.allowed_methods(path);
         if method == Method::OPTIONS {
             let preflight = is_preflight(&method, &headers).then_some(allowed);
@@ -139,6 +143,8 @@ impl<H: Handler> Service<H> {
         if !allowed.contains(&method) {
             return Reply::from(method_not_allowed(allowed)).into();
         }
+        let trace = handler.trace();
+        exchange.asked(trace.clone());
         let request = request::Request {
             method,
             target,
@@ -148,6 +154,7 @@ impl<H: Handler> Service<H> {
             transport: self.transport,
             received: question.received(),
             body: RequestBody::incoming(incoming),
+            trace,
         };
         // A bug in one answer must not cost the other streams of the connection theirs.
         let handled = AssertUnwindSafe(handler.handle(local, request)).catch_unwind().await;

@@ -23,7 +23,11 @@ use super::{
     core::{Core, Seed},
     drain::DrainWatch,
 };
-use crate::{handler::Handler, networks::Networks, tls::Certificate};
+use crate::{
+    handler::{Handler, TEND_EVERY},
+    networks::Networks,
+    tls::Certificate,
+};
 
 /// One listener's socket on one core.
 pub(super) struct CoreListener {
@@ -100,9 +104,10 @@ impl<H: Handler> Seed<H> {
     ) -> CoreReport {
         let courier = self.tokens.clone().map(|tokens| Rc::new(RefCell::new(Courier::new(tokens))));
         let core = Rc::new(Core::new(self));
-        let mut reloads = JoinSet::new();
+        let mut chores = JoinSet::new();
+        chores.spawn_local(tend(Rc::clone(&core)));
         for certificate in certificates {
-            reloads.spawn_local(keep_fresh(certificate));
+            chores.spawn_local(keep_fresh(certificate));
         }
         let mut acceptors = JoinSet::new();
         for (listener, rules) in listeners {
@@ -116,8 +121,19 @@ impl<H: Handler> Seed<H> {
                 Err(error) => tracing::error!(%error, "an acceptor died: this is a bug"),
             }
         }
-        reloads.shutdown().await;
+        chores.shutdown().await;
+        core.tend(true);
         total
+    }
+}
+
+/// Lets the handler look after its things on this core, for ever.
+async fn tend<H: Handler>(core: Rc<Core<H>>) {
+    let mut ticks = tokio::time::interval(TEND_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        core.tend(false);
     }
 }
 

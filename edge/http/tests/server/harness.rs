@@ -1,20 +1,22 @@
 //! A server with a handler that has one path for each thing a test wants to see.
 
 use std::{
+    cell::RefCell,
     io::Write as _,
     num::NonZeroUsize,
     ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, Barrier, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use prometheus::Registry;
 use rillcast_http::{
-    Body, BodySource, ContentId, Encoding, Entity, EntityTag, FileExtent, FileIdentity, Growing, Handler,
-    HttpMetrics, Listener, Problem, RawReply, Reply, Request, RouteClass, Server, ServerConfig, SourceFile,
+    Body, BodySource, ContentId, Encoding, Ended, Entity, EntityTag, FileExtent, FileIdentity, Growing,
+    Handler, HttpMetrics, Listener, Problem, RawReply, Reply, Request, RouteClass, Server, ServerConfig,
+    SourceFile, Trace,
 };
 use rillcast_sys::address_space::Access;
 use tokio::sync::Semaphore;
@@ -51,6 +53,21 @@ pub(crate) struct Stage {
     pub(crate) arrived: Mutex<usize>,
     /// Served at `/growing`.
     pub(crate) growing: Mutex<Option<Growing>>,
+    /// Requests that have ended, as the handler is told.
+    pub(crate) ended: Mutex<Vec<End>>,
+    /// How often the core was to be tended, and whether for the last time.
+    pub(crate) tended: Mutex<Vec<bool>>,
+}
+
+/// A request that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) route: &'static str,
+    pub(crate) status: Option<u16>,
+    pub(crate) body_bytes: u64,
+    pub(crate) cache: Option<&'static str>,
+    /// The path, which the handler has noted for itself.
+    pub(crate) path: String,
 }
 
 impl Handler for Stage {
@@ -59,8 +76,14 @@ impl Handler for Stage {
     fn local(&self) -> Self::Local {}
 
     async fn handle(&self, (): &(), request: Request) -> Reply {
+        *request.trace.own::<RefCell<String>>().unwrap().borrow_mut() = request.path().to_owned();
         match request.path() {
             "/memory" => text("hello").into(),
+            "/noted" => {
+                request.trace.note_cache("bypass");
+                request.trace.note_detail(Some("no_store"));
+                text("noted").into()
+            }
             "/playlist" => Entity { encoding: Encoding::Compress, ..text(&playlist()) }.into(),
             "/large" => text(&"x".repeat(8 << 20)).into(),
             "/file" => self.file_entity().into(),
@@ -108,6 +131,26 @@ impl Handler for Stage {
 
     fn logged_path<'a>(&self, (): &(), path: &'a str) -> Option<std::borrow::Cow<'a, str>> {
         (!path.starts_with("/secret")).then(|| path.into())
+    }
+
+    fn trace(&self) -> Trace {
+        Trace::with(RefCell::new(String::new()))
+    }
+
+    fn ended(&self, (): &(), ended: &Ended<'_>) {
+        let path = ended.trace.own::<RefCell<String>>().unwrap().borrow().clone();
+        assert_ne!(path, "/panic-at-end", "on purpose");
+        self.ended.lock().unwrap().push(End {
+            route: ended.route.0,
+            status: ended.status.map(|status| status.as_u16()),
+            body_bytes: ended.body_bytes,
+            cache: ended.trace.cache(),
+            path,
+        });
+    }
+
+    fn tend(&self, (): &(), _: SystemTime, is_last: bool) {
+        self.tended.lock().unwrap().push(is_last);
     }
 }
 
@@ -244,6 +287,8 @@ impl Rig {
             barrier: Barrier::new(2),
             arrived: Mutex::new(0),
             growing: Mutex::default(),
+            ended: Mutex::default(),
+            tended: Mutex::default(),
         });
         let server = Server::start(config, &stage, metrics).unwrap();
         Self { server, stage, registry }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    num::NonZeroUsize,
     sync::{Arc, Mutex},
 };
 
@@ -14,7 +15,7 @@ use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _};
 
 use crate::{
     client::{Client, request},
-    harness::{Rig, media, wait_until, write_file},
+    harness::{End, PATIENCE, Rig, block_on, media, wait_until, write_file},
 };
 
 /// What a server logged.
@@ -24,17 +25,21 @@ struct Lines(Arc<Mutex<Vec<String>>>);
 impl Lines {
     /// Has the server of `config` log here.
     fn of(&self, config: &mut ServerConfig) {
+        self.in_format(LineFormat::Text, config);
+    }
+
+    /// Has it log here in this form.
+    fn in_format(&self, format: LineFormat, config: &mut ServerConfig) {
         let lines = Arc::clone(&self.0);
         let take = move |line: &[u8]| lines.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap());
-        config.access_log = Some(AccessLog { format: LineFormat::Text, take: Arc::new(take) });
+        config.access_log = Some(AccessLog { format, take: Arc::new(take) });
     }
 
     /// The lines about the request of this name, as soon as there is one.
     fn about(&self, id: &str) -> Vec<String> {
-        let name = format!("request_id={id} ");
-        let find = || -> Vec<String> {
-            self.0.lock().unwrap().iter().filter(|line| line.contains(&name)).cloned().collect()
-        };
+        let names = [format!("request_id={id} "), format!("\"request_id\":\"{id}\"")];
+        let is_about = |line: &&String| names.iter().any(|name| line.contains(name));
+        let find = || -> Vec<String> { self.0.lock().unwrap().iter().filter(is_about).cloned().collect() };
         wait_until("the log line", || !find().is_empty());
         find()
     }
@@ -81,6 +86,86 @@ fn a_client_that_leaves_is_logged_with_what_it_took() {
     assert!(log.about("log-3")[0].contains("route=\"segment\""));
     let unanswered = &log.about("log-4")[0];
     assert!(unanswered.contains("status=0") && unanswered.contains("bytes=0"), "{unanswered}");
+}
+
+#[test]
+fn what_a_handler_notes_stands_in_the_line() {
+    for (format, expected) in [
+        (LineFormat::Text, " outcome=\"complete\" cache=\"bypass\" detail=\"no_store\"\n"),
+        (LineFormat::Json, ",\"outcome\":\"complete\",\"cache\":\"bypass\",\"detail\":\"no_store\"}\n"),
+    ] {
+        let log = Lines::default();
+        let rig = Rig::start(|config| log.in_format(format, config));
+        let mut client = Client::connect(rig.address());
+        client.get("/noted", &["X-Request-Id: log-5"]);
+        client.get("/memory", &["X-Request-Id: log-6"]);
+        assert!(log.about("log-5")[0].ends_with(expected), "{}", log.about("log-5")[0]);
+        assert!(!log.about("log-6")[0].contains("cache"), "{}", log.about("log-6")[0]);
+    }
+}
+
+#[test]
+fn a_handler_is_told_of_the_end_of_what_it_was_given_and_of_nothing_else() {
+    let rig = Rig::start(|_| {});
+    let ends = || rig.stage.ended.lock().unwrap().clone();
+    let mut client = Client::connect(rig.address());
+    client.get("/noted", &[]);
+    client.send(request("OPTIONS", "/memory", &[]));
+    client.read_answer(false);
+    // What it notes is its own: a path of which nothing is logged, too.
+    client.get("/secret", &[]);
+    wait_until("two ends", || ends().len() == 2);
+    let mut early = Client::connect(rig.address());
+    early.send(request("GET", "/held", &[]));
+    wait_until("the request to be held", || rig.arrived() == 1);
+    drop(early);
+    wait_until("three ends", || ends().len() == 3);
+    let end = |status, body_bytes, cache, path: &str| End {
+        route: "other",
+        status,
+        body_bytes,
+        cache,
+        path: path.to_owned(),
+    };
+    let not_found = ends()[1].body_bytes;
+    assert!(not_found > 0);
+    assert_eq!(
+        ends(),
+        [
+            end(Some(200), 5, Some("bypass"), "/noted"),
+            end(Some(404), not_found, None, "/secret"),
+            end(None, 0, None, "/held"),
+        ]
+    );
+}
+
+#[test]
+fn a_panic_at_the_end_of_a_request_costs_nobody_anything() {
+    let rig = Rig::start(|_| {});
+    let mut client = Client::connect(rig.address());
+    assert_eq!(client.get("/panic-at-end", &[]).status, 404);
+    assert_eq!(client.get("/memory", &[]).status, 200);
+    let families = rig.registry.gather();
+    let panics = families.iter().find(|family| family.name() == "rillcast_http_panics_total").unwrap();
+    assert!((panics.get_metric()[0].get_counter().get_value() - 1.0).abs() < 0.1);
+}
+
+#[test]
+fn a_core_is_tended_from_its_start_and_once_more_after_its_last_request() {
+    let rig = Rig::start(|config| config.cores = NonZeroUsize::MIN);
+    let mut client = Client::connect(rig.address());
+    client.send(request("GET", "/held", &[]));
+    wait_until("the request to be held", || rig.arrived() == 1);
+    wait_until("the core to be tended", || rig.stage.tended.lock().unwrap().contains(&false));
+    let Rig { server, stage, .. } = rig;
+    let draining = std::thread::spawn(move || block_on(server.drain(PATIENCE)));
+    assert!(!stage.tended.lock().unwrap().contains(&true));
+    stage.gate.add_permits(1);
+    assert_eq!(client.read_answer(false).text(), "let go");
+    draining.join().unwrap();
+    assert_eq!(stage.ended.lock().unwrap().len(), 1);
+    let tended = stage.tended.lock().unwrap();
+    assert_eq!((tended.last(), tended.iter().filter(|is_last| **is_last).count()), (Some(&true), 1));
 }
 
 /// Writes down which threads of this process compress what.

@@ -44,8 +44,13 @@ fn clock() -> Instant {
     Instant::now()
 }
 
+/// What a handler noted: what a cache did, and why.
+type Words = [Option<&'static str>; 2];
+
+const NO_WORDS: Words = [None, None];
+
 /// The line of one exchange.
-fn ours(format: LineFormat, path: Option<&str>, client: &str, at: Duration) -> String {
+fn ours(format: LineFormat, path: Option<&str>, words: Words, client: &str, at: Duration) -> String {
     let paper = Paper::default();
     let sheet = paper.clone();
     let take = Arc::new(move |line: &[u8]| sheet.clone().write_all(line).unwrap());
@@ -55,6 +60,7 @@ fn ours(format: LineFormat, path: Option<&str>, client: &str, at: Duration) -> S
         metrics,
         // It would tell of the end of the exchange, which is told here.
         lines: None,
+        at_end: None,
         monotonic: clock,
     });
     let beginning = Beginning {
@@ -66,6 +72,13 @@ fn ours(format: LineFormat, path: Option<&str>, client: &str, at: Duration) -> S
     };
     let exchange = Exchange::begin(observer, Rc::new(Activity::new(clock())), beginning);
     exchange.routed(RouteClass("segment"), path.map(str::to_owned));
+    let trace = Trace::default();
+    let [cache, detail] = words;
+    if let Some(word) = cache {
+        trace.note_cache(word);
+    }
+    trace.note_detail(detail);
+    exchange.asked(trace);
     exchange.answered(StatusCode::OK);
     exchange.begin_body(1_048_576);
     exchange.sent(1_048_576);
@@ -74,7 +87,7 @@ fn ours(format: LineFormat, path: Option<&str>, client: &str, at: Duration) -> S
 }
 
 /// The same as `tracing-subscriber` writes it.
-fn theirs(format: LineFormat, path: Option<&str>, client: &str) -> String {
+fn theirs(format: LineFormat, path: Option<&str>, [cache, detail]: Words, client: &str) -> String {
     let paper = Paper::default();
     let sheet = paper.clone();
     let builder = tracing_subscriber::fmt().with_writer(move || sheet.clone()).with_ansi(false);
@@ -92,6 +105,8 @@ fn theirs(format: LineFormat, path: Option<&str>, client: &str) -> String {
             %client,
             transport = "http1",
             outcome = "complete",
+            cache,
+            detail,
         );
     };
     match format {
@@ -112,12 +127,15 @@ const PATHS: [Option<&str>; 6] = [
     Some(""),
 ];
 
+const WORDS: [Words; 4] =
+    [NO_WORDS, [Some("hit"), None], [Some("bypass"), Some("no_store")], [None, Some("token_expired")]];
+
 #[test]
 fn text_is_what_the_rest_of_the_log_looks_like() {
-    for path in PATHS {
+    for (path, words) in PATHS.into_iter().zip(WORDS.into_iter().cycle()) {
         for client in ["203.0.113.255", "0.0.0.0", "2001:db8::1"] {
-            let ours = ours(LineFormat::Text, path, client, Duration::from_secs(1));
-            let theirs = theirs(LineFormat::Text, path, client);
+            let ours = ours(LineFormat::Text, path, words, client, Duration::from_secs(1));
+            let theirs = theirs(LineFormat::Text, path, words, client);
             let [ours, theirs] = [&ours, &theirs].map(|line| line.split_once("Z  INFO ").unwrap().1);
             assert_eq!(ours, theirs);
         }
@@ -126,7 +144,7 @@ fn text_is_what_the_rest_of_the_log_looks_like() {
 
 #[test]
 fn an_object_has_the_fields_that_the_rest_of_the_log_has() {
-    for path in PATHS {
+    for (path, words) in PATHS.into_iter().zip(WORDS.into_iter().cycle()) {
         let read = |line: String| {
             assert!(line.ends_with("}\n") && line.matches('\n').count() == 1, "{line:?}");
             let mut object: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -134,8 +152,8 @@ fn an_object_has_the_fields_that_the_rest_of_the_log_has() {
             assert_eq!(time.as_str().unwrap().len(), "2026-11-21T13:59:50.635472Z".len());
             object
         };
-        let ours = read(ours(LineFormat::Json, path, "::1", Duration::from_secs(1)));
-        assert_eq!(ours, read(theirs(LineFormat::Json, path, "::1")));
+        let ours = read(ours(LineFormat::Json, path, words, "::1", Duration::from_secs(1)));
+        assert_eq!(ours, read(theirs(LineFormat::Json, path, words, "::1")));
     }
 }
 
@@ -146,7 +164,7 @@ fn a_line_bears_the_time_of_its_end() {
         (Duration::from_micros(951_782_399_000_000), "2000-02-28T23:59:59.001500Z"),
         (Duration::ZERO, "1970-01-01T00:00:00.001500Z"),
     ] {
-        let line = ours(LineFormat::Text, None, "::1", at);
+        let line = ours(LineFormat::Text, None, NO_WORDS, "::1", at);
         assert_eq!(line.split_once(' ').unwrap().0, text);
     }
 }
