@@ -10,6 +10,9 @@ mod faults;
 #[path = "far/keeping.rs"]
 mod keeping;
 #[cfg(test)]
+#[path = "far/live.rs"]
+mod live;
+#[cfg(test)]
 #[path = "far/sharing.rs"]
 mod sharing;
 #[cfg(test)]
