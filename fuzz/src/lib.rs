@@ -14,6 +14,7 @@ pub mod audit;
 pub mod bodies;
 pub mod cache_rules;
 pub mod codec;
+pub mod edge_cache;
 mod fields;
 pub mod http;
 pub mod index;
@@ -54,6 +55,7 @@ pub const TARGETS: &[Target] = &[
     ("respond", http::respond::run),
     ("content_range", upstream::content_range),
     ("cdn_loop", upstream::cdn_loop),
+    ("edge_cache", edge_cache::run),
     ("locator", urls::locator),
     ("asset_path", urls::asset_path),
     ("audit", audit::run),

@@ -12,7 +12,7 @@ const GRAIN: Duration = Duration::from_secs(1);
 /// The corrected initial age.
 ///
 /// Two steps away from the letter of §4.2.3, both because half a second matters to a playlist that lives one, and
-/// because players with low latency believe `Age` (see `decisions/0001-age-of-held-responses.md`):
+/// because players with low latency believe `Age` (see `decisions/0002-age-of-held-responses.md`):
 /// a `Date` is taken for the end of its second, not its beginning; and the time that the exchange took is not added to
 /// the age of a response that was made after we had asked for it.
 pub(super) fn initial(exchange: &Exchange<'_>) -> Duration {
