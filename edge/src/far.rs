@@ -24,7 +24,7 @@ use crate::{
     cache_key::{Asked, KeyError, KeyRules},
     cache_status::{CacheStatus, Outcome},
     deliver,
-    flight::{Failure, Flights, Joined, Landing, PassedResponse},
+    flight::{Failure, Flights, Joined, Landing, PassReason, PassedResponse},
     freshness::{self, Policy},
     live_hold::{HoldLimits, Holds},
     metrics::EdgeMetrics,
@@ -163,7 +163,7 @@ impl FarEdge {
                 return give(&object, CacheStatus::new(Outcome::Hit)).await;
             }
             Found::Refreshing(object) => {
-                self.stock.start(asked, Some(Arc::clone(&object)), request.into());
+                self.stock.start(asked, Some(Arc::clone(&object)), Because::of(request, false));
                 return give(&object, CacheStatus::new(Outcome::Stale)).await;
             }
             Found::Stale { object, on_error } => (Some(Arc::clone(&object)), on_error.then_some(object)),
@@ -192,11 +192,13 @@ impl FarEdge {
     /// Waits for a response from an upstream: one that is shared, or one of our own.
     async fn fetch(&self, asked: &Asked<'_>, stored: Option<Arc<Object>>, request: &Request) -> Fetched {
         for _ in 0..JOINS_MAX {
-            let (flight, is_first) = match self.stock.start(asked, stored.clone(), request.into()) {
-                Joined::First(flight) => (flight, true),
-                Joined::Follower(flight) => (flight, false),
-                Joined::Full => return Fetched::Failed(full()),
-            };
+            let is_too_large = self.stock.cache.pass(asked) == Some(PassReason::TooLarge);
+            let (flight, is_first) =
+                match self.stock.start(asked, stored.clone(), Because::of(request, is_too_large)) {
+                    Joined::First(flight) => (flight, true),
+                    Joined::Follower(flight) => (flight, false),
+                    Joined::Full => return Fetched::Failed(full()),
+                };
             match flight.landing().await {
                 Landing::Object(object) => {
                     let outcome = outcome(&object, stored.as_deref(), is_first);

@@ -77,7 +77,7 @@ impl Fill {
     }
 
     async fn fetch(&self, stored: Option<&Object>) -> Result<Response, UpstreamError> {
-        let mut headers = HeaderMap::new();
+        let mut headers = self.because.range.clone();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(stored) = stored {
             freshness::add_conditions(&stored.headers, &mut headers);
@@ -86,7 +86,7 @@ impl Fill {
     }
 
     fn demand(&self, headers: HeaderMap) -> Demand {
-        let (key, Because { request_id, deadline }) = (&self.flight.key, self.because.clone());
+        let (key, Because { request_id, deadline, .. }) = (&self.flight.key, self.because.clone());
         let target = key.target().parse().unwrap_or_else(|_| PathAndQuery::from_static("/"));
         Demand { method: ReadMethod::Get, target, headers, affinity: key.key_hash(), request_id, deadline }
     }
@@ -262,7 +262,7 @@ impl Fill {
 
     /// Hands a response to one viewer.
     async fn pass(&self, response: Response, reason: PassReason) -> &'static str {
-        if !response.status.is_server_error() {
+        if self.because.range.is_empty() && !response.status.is_server_error() {
             self.stock.cache.remember_pass(&self.flight.key, reason);
         }
         let Response { status, headers, mut body, .. } = response;

@@ -203,10 +203,12 @@ fn send_elsewhere(redirect: Redirect) -> Response<Body> {
     pass(RawReply { status: redirect.status, headers, body: Body::new() })
 }
 
-/// A response as it stands, with its length.
+/// A response as it stands, with its length. That of a part says which.
 fn pass(raw: RawReply) -> Response<Body> {
     let RawReply { status, mut headers, body } = raw;
+    let part = headers.remove(header::CONTENT_RANGE).filter(|_| status == StatusCode::PARTIAL_CONTENT);
     remove_ours(&mut headers);
+    headers.extend(part.map(|part| (header::CONTENT_RANGE, part)));
     // RFC 9110 §8.6: a 204 has no length; a 304 would have to give that of the 200.
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
         return response(status, headers, Body::new());

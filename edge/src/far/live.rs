@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use rillcast_http::{Problem, RequestId, growing::Growth};
 
 use super::{Because, Stock};
@@ -50,7 +50,11 @@ impl Refresh for Live {
             position.map_or_else(|| query.map(str::to_owned), |position| Some(position.in_query(query)));
         let asked = Asked::of(&stock.rules, playlist.environment(), path, query.as_deref());
         let asked = asked.map_err(|_| Failure::NotMedia(NotMedia::TooLong))?;
-        let because = Because { request_id: RequestId::INTERNAL, deadline: position.map(|_| self.hold_time) };
+        let because = Because {
+            request_id: RequestId::INTERNAL,
+            deadline: position.map(|_| self.hold_time),
+            range: HeaderMap::new(),
+        };
         let flight = match stock.start(&asked, None, because) {
             Joined::First(flight) | Joined::Follower(flight) => flight,
             Joined::Full => return Err(Failure::Status(StatusCode::SERVICE_UNAVAILABLE)),

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use http::{HeaderMap, header};
 use parking_lot::Mutex;
-use rillcast_http::RequestId;
+use rillcast_http::{Request, RequestId};
 use tokio::{runtime::Handle, task::JoinSet};
 
 use crate::{
@@ -122,10 +123,21 @@ pub(crate) struct Because {
     pub(crate) request_id: RequestId,
     /// Time to the head, where the upstream is asked to wait for something.
     pub(crate) deadline: Option<std::time::Duration>,
+    /// `Range` and `If-Range` of the viewer, for what is too large to be fetched whole; it goes to that viewer alone.
+    pub(crate) range: HeaderMap,
 }
 
-impl From<&rillcast_http::Request> for Because {
-    fn from(request: &rillcast_http::Request) -> Self {
-        Self { request_id: request.id.clone(), deadline: None }
+impl Because {
+    /// As `request` asks; with its range if `asked` is known to be too large to be kept.
+    pub(super) fn of(request: &Request, is_too_large: bool) -> Self {
+        let mut range = HeaderMap::new();
+        if is_too_large && request.headers.contains_key(header::RANGE) {
+            for name in [header::RANGE, header::IF_RANGE] {
+                if let Some(value) = request.headers.get(&name) {
+                    range.insert(name, value.clone());
+                }
+            }
+        }
+        Self { request_id: request.id.clone(), deadline: None, range }
     }
 }

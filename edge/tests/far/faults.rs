@@ -217,6 +217,21 @@ async fn what_is_too_large_goes_through_a_window_and_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_what_is_known_to_be_too_large_a_range_is_fetched_as_a_range() {
+    let whole = Object::tagged(5 << 20, "\"one\"");
+    let (world, origin) = World::of(move |asked| whole.act(asked, None));
+    assert_eq!(world.get("/film").await.body.unwrap().len(), 5 << 20);
+    let range = [("range", "bytes=1000-1999")];
+    let (one, two) = tokio::join!(world.get_with("/film", &range), world.get_with("/film", &range));
+    for got in [one, two] {
+        assert_eq!((got.status, got.field("content-range")), (206, "bytes 1000-1999/5242880"));
+        assert_eq!(got.body.unwrap().len(), 1000);
+    }
+    assert_eq!(origin.count(), 3);
+    assert_eq!(origin.asked()[1].field("range"), Some("bytes=1000-1999"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_grows_too_large_breaks_off_and_is_passed_the_next_time() {
     let piece = vec![7_u8; 1 << 20];
     let chunk = move || [b"100000\r\n".as_slice(), &piece, b"\r\n"].concat();
