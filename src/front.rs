@@ -15,11 +15,12 @@ mod pass;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use prometheus::Registry;
 use rillcast_edge::authorize::inner_path;
 use rillcast_edge::edge::{Edge, EdgeLocal, Near};
-use rillcast_http::{Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, ops};
+use rillcast_http::{Ended, Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, Trace, ops};
 use rillcast_origin::{Origin, Recent};
 
 pub(crate) use self::pass::Pass;
@@ -89,5 +90,17 @@ impl Handler for Front {
 
     fn logged_path<'a>(&self, local: &Self::Local, path: &'a str) -> Option<Cow<'a, str>> {
         Some(local.redacted(path))
+    }
+
+    fn trace(&self) -> Trace {
+        self.edge.trace()
+    }
+
+    fn ended(&self, local: &Self::Local, ended: &Ended<'_>) {
+        self.edge.ended(local, ended);
+    }
+
+    fn tend(&self, local: &Self::Local, now: SystemTime, is_last: bool) {
+        self.edge.tend(local, now, is_last);
     }
 }

@@ -64,6 +64,34 @@ impl Admitted<'_> {
     }
 }
 
+/// What is answered instead of what was asked for.
+#[derive(Debug)]
+pub(crate) enum Instead {
+    /// Why not.
+    Refusal(TokenError),
+    /// The same under a better address.
+    Exchange(HeaderValue),
+}
+
+impl From<TokenError> for Instead {
+    fn from(error: TokenError) -> Self {
+        Self::Refusal(error)
+    }
+}
+
+impl From<Instead> for Reply {
+    fn from(instead: Instead) -> Self {
+        match instead {
+            Instead::Refusal(error) => refusal(&error),
+            Instead::Exchange(location) => {
+                let mut redirect = Redirect::found(location);
+                redirect.headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+                redirect.into()
+            }
+        }
+    }
+}
+
 /// The path of a request as roles know it: without the token that may stand in front.
 pub fn inner_path(path: &str) -> &str {
     TokenPath::split(path).map_or(path, |split| split.rest())
@@ -71,25 +99,24 @@ pub fn inner_path(path: &str) -> &str {
 
 impl Gate {
     /// Lets `request` pass, or says why not, or where the same is under a better address.
-    pub(crate) fn admit<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Reply> {
+    pub(crate) fn admit<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Instead> {
         let path = request.path();
         if let Some(split) = TokenPath::split(path) {
-            let grant = self.check(split.token(), split.rest(), request).map_err(|error| refusal(&error))?;
+            let grant = self.check(split.token(), split.rest(), request)?;
             return Ok(Admitted { path: split.rest(), grant: Some(grant) });
         }
         if path.starts_with(TOKEN_PATH_START) {
-            return Err(refusal(&TokenError::Malformed { what: "nothing follows it" }));
+            return Err(TokenError::Malformed { what: "nothing follows it" }.into());
         }
         if let Some(token) = request.query().and_then(token_of_query) {
-            self.check(token, path, request).map_err(|error| refusal(&error))?;
-            return Err(self.exchange(token, path, request.query().unwrap_or_default()));
+            self.check(token, path, request)?;
+            return Err(exchange(token, path, request.query().unwrap_or_default()));
         }
         if !self.private.contain(path) {
             return Ok(Admitted { path, grant: None });
         }
-        let token =
-            token_of_headers(&request.headers, &self.cookie).ok_or_else(|| refusal(&TokenError::Missing))?;
-        let grant = self.check(token, path, request).map_err(|error| refusal(&error))?;
+        let token = token_of_headers(&request.headers, &self.cookie).ok_or(TokenError::Missing)?;
+        let grant = self.check(token, path, request)?;
         Ok(Admitted { path, grant: Some(grant) })
     }
 
@@ -103,23 +130,19 @@ impl Gate {
         }
         Ok(grant)
     }
+}
 
-    /// The same with the token in front, where relative links inherit it.
-    fn exchange(&self, token: &str, path: &str, query: &str) -> Reply {
-        let mut location = format!("{TOKEN_PATH_START}{token}{path}");
-        let mut separator = '?';
-        for parameter in query.split('&').filter(|parameter| !is_token(parameter)) {
-            location.push(separator);
-            location.push_str(parameter);
-            separator = '&';
-        }
-        let Ok(location) = HeaderValue::try_from(location) else {
-            return refusal(&TokenError::Malformed { what: "it cannot stand in an address" });
-        };
-        let mut redirect = Redirect::found(location);
-        redirect.headers.insert(header::REFERRER_POLICY, NO_REFERRER);
-        redirect.into()
+/// The same with the token in front, where relative links inherit it.
+fn exchange(token: &str, path: &str, query: &str) -> Instead {
+    let mut location = format!("{TOKEN_PATH_START}{token}{path}");
+    let mut separator = '?';
+    for parameter in query.split('&').filter(|parameter| !is_token(parameter)) {
+        location.push(separator);
+        location.push_str(parameter);
+        separator = '&';
     }
+    let malformed = TokenError::Malformed { what: "it cannot stand in an address" };
+    HeaderValue::try_from(location).map_or(Instead::Refusal(malformed), Instead::Exchange)
 }
 
 /// The refusal as an answer: never stored, readable by pages, and naming no token.

@@ -62,6 +62,11 @@ impl Outcome {
         Self::Local,
     ];
 
+    /// Where it stands in [`Self::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
     /// A stable word for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -252,6 +257,7 @@ mod tests {
     fn each_outcome_has_a_word_of_its_own() {
         let words: std::collections::BTreeSet<_> = Outcome::ALL.map(Outcome::as_str).into();
         assert_eq!(words.len(), Outcome::ALL.len());
+        assert!(Outcome::ALL.into_iter().enumerate().all(|(at, outcome)| outcome.index() == at));
         let hits: Vec<_> = Outcome::ALL.into_iter().filter(|outcome| outcome.is_hit()).collect();
         assert_eq!(hits, [Outcome::Hit, Outcome::Stale]);
     }

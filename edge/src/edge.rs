@@ -8,19 +8,29 @@
 //! Where the origin is in this process it is called directly: its bodies are files and memory of this machine, and
 //! keeping them again would only cost.
 
-use std::borrow::Cow;
+mod beats;
+pub(crate) mod notes;
+
+use std::{borrow::Cow, time::SystemTime};
 
 use http::HeaderValue;
-use rillcast_http::{Reply, Request};
+use rillcast_http::{Ended, Reply, Request, Trace};
 use rillcast_token::token_path::TOKEN_PATH_START;
 
+pub use self::beats::{BEAT_EVERY, GIVE_MAX};
+use self::{beats::Beats, notes::Notes};
 use crate::{
-    authorize::{Gate, TokenNames},
+    authorize::{Admitted, Gate, Instead, TokenNames},
     cache_status::{CACHE_STATUS, CacheStatus, Outcome},
+    cmcd::Cmcd,
+    events::sender::Sink,
     far::FarEdge,
     metrics::EdgeMetrics,
     recent::Recent,
 };
+
+/// What the cache does where there is none in between.
+const DIRECT: CacheStatus = CacheStatus::new(Outcome::Direct);
 
 /// An origin in this process.
 pub trait Near: Send + Sync + 'static {
@@ -48,6 +58,8 @@ pub struct Edge<N> {
     source: Source<N>,
     metrics: EdgeMetrics,
     in_process: Option<HeaderValue>,
+    /// Takes the beats of sessions.
+    beats: Option<Sink>,
 }
 
 /// What an edge keeps on each core.
@@ -55,6 +67,7 @@ pub struct EdgeLocal<L> {
     near: Option<L>,
     recent: Recent,
     names: TokenNames,
+    beats: Beats,
 }
 
 impl<L> EdgeLocal<L> {
@@ -77,7 +90,13 @@ impl<L> EdgeLocal<L> {
 impl<N: Near> Edge<N> {
     /// An edge in front of `source`, behind `gate`.
     pub fn new(gate: Gate, source: Source<N>, metrics: EdgeMetrics) -> Self {
-        Self { gate, source, metrics, in_process: CacheStatus::new(Outcome::Direct).to_value() }
+        Self { gate, source, metrics, in_process: DIRECT.to_value(), beats: None }
+    }
+
+    /// The same, which tells `sink` every few seconds what sessions did.
+    #[must_use]
+    pub fn with_beats(self, sink: Sink) -> Self {
+        Self { beats: Some(sink), ..self }
     }
 
     /// What it keeps on a core that starts now.
@@ -86,7 +105,7 @@ impl<N: Near> Edge<N> {
             Source::Near(near) => Some(near.local()),
             Source::Far(_) => None,
         };
-        EdgeLocal { near, recent: Recent::default(), names: TokenNames::default() }
+        EdgeLocal { near, recent: Recent::default(), names: TokenNames::default(), beats: Beats::default() }
     }
 
     /// The origin in this process, if it is there.
@@ -114,12 +133,13 @@ impl<N: Near> Edge<N> {
     pub async fn serve(&self, local: &EdgeLocal<N::Local>, request: &Request) -> Reply {
         let admitted = match self.gate.admit(request) {
             Ok(admitted) => admitted,
-            Err(instead) => return instead,
+            Err(instead) => return self.refuse(request, instead),
         };
+        self.note(request, &admitted);
         let path = admitted.path;
         match (&self.source, &local.near) {
             (Source::Near(near), Some(near_local)) => {
-                self.metrics.requests.with_label_values(&[Outcome::Direct.as_str()]).inc();
+                notes::count(&self.metrics, &request.trace, &DIRECT);
                 let reply = near.serve(near_local, request, path).await;
                 match &self.in_process {
                     Some(value) => reply.with_added(CACHE_STATUS, value.clone()),
@@ -130,6 +150,54 @@ impl<N: Near> Edge<N> {
                 far.serve(&local.recent, request, admitted.environment(), path, request.query()).await
             }
             (Source::Near(_), None) => rillcast_http::Problem::internal().into(),
+        }
+    }
+    fn refuse(&self, request: &Request, instead: Instead) -> Reply {
+        let code = match &instead {
+            Instead::Refusal(error) => Some(error.code()),
+            Instead::Exchange(_) => None,
+        };
+        if let Some(code) = code {
+            self.metrics.refused.with_label_values(&[code]).inc();
+        }
+        let status = CacheStatus { detail: code, ..CacheStatus::new(Outcome::Local) };
+        notes::count(&self.metrics, &request.trace, &status);
+        instead.into()
+    }
+
+    /// Notes whose request it is and what the player says with it.
+    fn note(&self, request: &Request, admitted: &Admitted<'_>) {
+        let notes = Notes::of(&request.trace);
+        if let (Some(notes), Some(grant)) = (notes, &admitted.grant) {
+            notes.is_viewing(grant, admitted.path);
+        }
+        if let Some(cmcd) = Cmcd::of(request.query(), &request.headers) {
+            self.metrics.cmcd.count(&cmcd);
+            if let Some(notes) = notes {
+                notes.says(&cmcd);
+            }
+        }
+    }
+}
+
+/// What the server tells the edge beside requests.
+impl<N: Near> Edge<N> {
+    /// What the notes about a request begin with.
+    pub fn trace(&self) -> Trace {
+        Notes::trace()
+    }
+
+    /// A request has ended, on the core of `local`.
+    pub fn ended(&self, local: &EdgeLocal<N::Local>, ended: &Ended<'_>) {
+        if self.beats.is_some() {
+            local.beats.add(ended);
+        }
+    }
+
+    /// Gives the beats that are due away; all of them, if it is the core's last time.
+    pub fn tend(&self, local: &EdgeLocal<N::Local>, now: SystemTime, is_last: bool) {
+        if let Some(sink) = &self.beats {
+            local.beats.give(sink, now, is_last);
         }
     }
 }

@@ -24,8 +24,9 @@ use crate::{
     cache_key::{Asked, KeyError, KeyRules},
     cache_status::{CacheStatus, Outcome},
     deliver,
+    edge::notes,
     flight::{Failure, Flights, Joined, Landing, PassReason, PassedResponse},
-    freshness::{self, Policy},
+    freshness::{self, Policy, Reason},
     live_hold::{HoldLimits, Holds},
     metrics::EdgeMetrics,
     object::Object,
@@ -112,15 +113,19 @@ impl FarEdge {
         let now = request.received;
         let asked = match Asked::of(&self.stock.rules, environment, path, query) {
             Ok(asked) => asked,
-            Err(error) => return no_key(error).into(),
+            Err(error) => {
+                let (reply, status) = local(no_key(error));
+                self.count(request, &status);
+                return reply;
+            }
         };
         if let Some(reply) = recent.reply(&asked, &self.stock.purges, now) {
-            self.count(Outcome::Hit);
+            self.count(request, &CacheStatus::new(Outcome::Hit));
             return reply;
         }
         // Boxed, so that what is found at once does not carry the room for what is not.
-        let (reply, outcome) = Box::pin(self.hold(recent, request, &asked, now)).await;
-        self.count(outcome);
+        let (reply, status) = Box::pin(self.hold(recent, request, &asked, now)).await;
+        self.count(request, &status);
         reply
     }
 
@@ -131,20 +136,20 @@ impl FarEdge {
         request: &Request,
         asked: &Asked<'_>,
         now: SystemTime,
-    ) -> (Reply, Outcome) {
+    ) -> (Reply, CacheStatus) {
         match live::hold(&self.holds, &self.stock, asked).await {
             Ok(Some(object)) => {
                 let status = CacheStatus::new(Outcome::Collapsed);
-                (deliver::object(&object, status, now).await, status.outcome)
+                (deliver::object(&object, status, now).await, status)
             }
             // It may have waited for long.
             Ok(None) => self.find(recent, request, asked, now.max((self.stock.clock)())).await,
-            Err(problem) => (problem.into(), Outcome::Local),
+            Err(problem) => local(problem),
         }
     }
 
-    fn count(&self, outcome: Outcome) {
-        self.stock.metrics.requests.with_label_values(&[outcome.as_str()]).inc();
+    fn count(&self, request: &Request, status: &CacheStatus) {
+        notes::count(&self.stock.metrics, &request.trace, status);
     }
 
     async fn find(
@@ -153,10 +158,9 @@ impl FarEdge {
         request: &Request,
         asked: &Asked<'_>,
         now: SystemTime,
-    ) -> (Reply, Outcome) {
-        let give = async |object: &Object, status: CacheStatus| {
-            (deliver::object(object, status, now).await, status.outcome)
-        };
+    ) -> (Reply, CacheStatus) {
+        let give =
+            async |object: &Object, status: CacheStatus| (deliver::object(object, status, now).await, status);
         let (stored, on_error) = match self.stock.look_up(asked, now) {
             Found::Fresh(object) => {
                 recent.remember(&object, now);
@@ -170,12 +174,12 @@ impl FarEdge {
             Found::Nothing => (None, None),
         };
         if freshness::only_if_cached(&request.headers) {
-            return (not_cached().into(), Outcome::Local);
+            return local(not_cached());
         }
         if let Some(part) = self.holds.hinted(asked)
             && let Err(error) = part.wait().await
         {
-            return (live::problem(&error).into(), Outcome::Local);
+            return local(live::problem(&error));
         }
         let fetched = self.fetch(asked, stored, request).await;
         match (fetched, on_error) {
@@ -183,9 +187,9 @@ impl FarEdge {
                 give(&object, status).await
             }
             (Fetched::Object(object, status), None) => give(&object, status).await,
-            (Fetched::Passed(response, status), _) => (deliver::passed(response, status), status.outcome),
+            (Fetched::Passed(response, status), _) => (deliver::passed(response, status), status),
             (_, Some(stale)) => give(&stale, CacheStatus::new(Outcome::StaleIfError)).await,
-            (Fetched::Failed(problem), None) => (problem.into(), Outcome::Local),
+            (Fetched::Failed(problem), None) => local(problem),
         }
     }
 
@@ -203,8 +207,9 @@ impl FarEdge {
                 Landing::Object(object) => {
                     let outcome = outcome(&object, stored.as_deref(), is_first);
                     let forward_status = is_first.then_some(object.status);
-                    let (stored, of) = (object.is_storable, CacheStatus::new(outcome));
-                    return Fetched::Object(object, CacheStatus { forward_status, stored, ..of });
+                    let (stored, detail) = (object.is_storable(), object.unstored.map(Reason::as_str));
+                    let of = CacheStatus::new(outcome);
+                    return Fetched::Object(object, CacheStatus { forward_status, stored, detail, ..of });
                 }
                 Landing::Failed(failure) => return Fetched::Failed(deliver::failed(&failure)),
                 Landing::Pass(passing) => {
@@ -244,6 +249,12 @@ impl FarEdge {
     pub fn rules(&self) -> &KeyRules {
         &self.stock.rules
     }
+}
+
+/// What we say ourselves, and why, in a word for logs.
+fn local(problem: Problem) -> (Reply, CacheStatus) {
+    let detail = Some(problem.slug);
+    (problem.into(), CacheStatus { detail, ..CacheStatus::new(Outcome::Local) })
 }
 
 /// What the cache did for a request that waited for `object`.

@@ -111,12 +111,12 @@ impl Fill {
             };
         };
         let verdict = self.evaluate(stored.status, &headers, &response);
-        let (lifetime, is_storable) = match verdict {
-            Verdict::Store(lifetime) => (lifetime, true),
-            Verdict::Pass(_) => (stored.lifetime, false),
+        let (lifetime, unstored) = match verdict {
+            Verdict::Store(lifetime) => (lifetime, None),
+            Verdict::Pass(reason) => (stored.lifetime, Some(reason)),
         };
         headers.remove(header::AGE);
-        let object = stored.validated(headers, lifetime, is_storable, self.flight.born);
+        let object = stored.validated(headers, lifetime, unstored, self.flight.born);
         self.flight.land(Landing::Object(Arc::clone(&object)));
         self.store(object);
         "validated"
@@ -134,27 +134,27 @@ impl Fill {
             Verdict::Store(lifetime) if matches!(lifetime.variation, Variation::Coding(Some(_))) => {
                 Err(PassReason::Rule(Reason::Coding))
             }
-            Verdict::Store(lifetime) => Ok((lifetime, true)),
+            Verdict::Store(lifetime) => Ok((lifetime, None)),
             Verdict::Pass(reason) if is_for_all_who_wait(response.status, reason) => {
-                Ok((Lifetime::spent(response.received), false))
+                Ok((Lifetime::spent(response.received), Some(reason)))
             }
             Verdict::Pass(reason) => Err(PassReason::Rule(reason)),
         };
-        let keeping = keeping.and_then(|(lifetime, is_storable)| {
+        let keeping = keeping.and_then(|(lifetime, unstored)| {
             let surrogates = surrogates(&response.headers).ok_or(PassReason::TooManySurrogates)?;
             let (room, writer, body) = self.room(response.body.expected_len())?;
-            Ok((lifetime, is_storable, surrogates, room, writer, body))
+            Ok((lifetime, unstored, surrogates, room, writer, body))
         });
         match keeping {
             Err(reason) => self.pass(response, reason).await,
-            Ok((lifetime, is_storable, surrogates, room, writer, body)) => {
+            Ok((lifetime, unstored, surrogates, room, writer, body)) => {
                 let object = Arc::new(Object {
                     key: self.flight.key.clone(),
                     status: response.status,
                     headers: response.headers,
                     body,
                     lifetime,
-                    is_storable,
+                    unstored,
                     marks: Marks::new(self.flight.born),
                     surrogates,
                 });
@@ -252,7 +252,7 @@ impl Fill {
 
     /// Keeps a complete object, unless it was purged while it came.
     fn store(&self, object: Arc<Object>) {
-        let is_wanted = object.is_storable && self.stock.purges.standing(&object) != Standing::Gone;
+        let is_wanted = object.is_storable() && self.stock.purges.standing(&object) != Standing::Gone;
         if is_wanted {
             self.stock.cache.insert(object);
         } else {

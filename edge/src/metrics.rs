@@ -2,11 +2,17 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
 
+use crate::{cache_status::Outcome, cmcd::CmcdMetrics};
+
 /// Figures of the edge, shared by all cores.
 #[derive(Debug, Clone)]
 pub struct EdgeMetrics {
-    /// Requests by what the cache did.
-    pub(crate) requests: IntCounterVec,
+    /// Requests by what the cache did, in the order of [`Outcome::ALL`]: looked up beforehand, because each request
+    /// counts here.
+    requests: [IntCounter; Outcome::ALL.len()],
+    /// Requests whose token did not open the door, by the error's code.
+    pub(crate) refused: IntCounterVec,
+    pub(crate) cmcd: CmcdMetrics,
     /// Fills by how they ended.
     pub(crate) fills: IntCounterVec,
     /// Bytes that fills brought.
@@ -28,8 +34,15 @@ impl EdgeMetrics {
             let vector = IntCounterVec::new(Opts::new(name, help), &[label])?;
             added(registry, vector)
         };
+        let requests = labelled("rillcast_edge_requests_total", "Requests by what the cache did", "cache")?;
         Ok(Self {
-            requests: labelled("rillcast_edge_requests_total", "Requests by what the cache did", "cache")?,
+            requests: Outcome::ALL.map(|outcome| requests.with_label_values(&[outcome.as_str()])),
+            refused: labelled(
+                "rillcast_edge_refused_total",
+                "Requests refused for their token or for want of one, by code",
+                "code",
+            )?,
+            cmcd: CmcdMetrics::register(registry)?,
             fills: labelled(
                 "rillcast_edge_fills_total",
                 "Fetches from upstreams, by how they ended",
@@ -51,6 +64,15 @@ impl EdgeMetrics {
                 IntGauge::new("rillcast_edge_memory_bytes", "Memory of objects and fills, in slabs")?,
             )?,
         })
+    }
+}
+
+impl EdgeMetrics {
+    /// Counts a request by what the cache did.
+    pub(crate) fn count(&self, outcome: Outcome) {
+        if let Some(counter) = self.requests.get(outcome.index()) {
+            counter.inc();
+        }
     }
 }
 

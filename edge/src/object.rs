@@ -13,7 +13,7 @@ use rillcast_http::Growing;
 
 use crate::{
     cache_key::Key,
-    freshness::Lifetime,
+    freshness::{Lifetime, Reason},
     purge::{Epoch, SurrogateId},
 };
 
@@ -33,8 +33,8 @@ pub(crate) struct Object {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Growing,
     pub(crate) lifetime: Lifetime,
-    /// Whether others than those who wait for it now may be answered from it.
-    pub(crate) is_storable: bool,
+    /// Why only those who wait for it now may be answered from it; `None` where it is for all.
+    pub(crate) unstored: Option<Reason>,
     pub(crate) marks: Marks,
     pub(crate) surrogates: Box<[SurrogateId]>,
 }
@@ -103,7 +103,7 @@ impl Object {
         &self,
         headers: HeaderMap,
         lifetime: Lifetime,
-        is_storable: bool,
+        unstored: Option<Reason>,
         born: Epoch,
     ) -> Arc<Self> {
         let surrogates = surrogates(&headers).unwrap_or_default();
@@ -113,10 +113,15 @@ impl Object {
             headers,
             body: self.body.clone(),
             lifetime,
-            is_storable,
+            unstored,
             marks: Marks::new(born),
             surrogates,
         })
+    }
+
+    /// Whether it may be kept.
+    pub(crate) fn is_storable(&self) -> bool {
+        self.unstored.is_none()
     }
 
     /// Its age at `now`, in whole seconds (RFC 9111 §4.2.3).

@@ -13,6 +13,15 @@ pub enum Version {
 }
 
 impl Version {
+    /// A stable word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "1",
+            Self::Two => "2",
+            Self::Later => "later",
+        }
+    }
+
     pub(super) fn of(text: &[u8]) -> Option<Self> {
         match text {
             b"1" => Some(Self::One),

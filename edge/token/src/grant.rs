@@ -99,6 +99,16 @@ impl Grant {
         self.prefixes.cover(path)
     }
 
+    /// The number of the prefix that covers `path`, from 0. Costs what [`Self::covers`] costs.
+    pub fn covering(&self, path: &str) -> Option<usize> {
+        self.prefixes.covering(path)
+    }
+
+    /// The prefix of this number, percent-decoded; `None` too where it is no UTF-8.
+    pub fn prefix(&self, number: usize) -> Option<&str> {
+        std::str::from_utf8(self.prefixes.nth(number)?).ok()
+    }
+
     /// Whether the country matters, so that it must be found out.
     pub const fn restricts_country(&self) -> bool {
         self.countries.is_some()

@@ -27,12 +27,23 @@ impl PathPrefixes {
 
     /// Whether one of them covers `path`, as sent and without query. Cost: one look at each byte.
     pub(crate) fn cover(&self, path: &str) -> bool {
-        is_plain(path) && {
-            let is_encoded = path.contains('%');
-            self.iter().any(|prefix| {
-                if is_encoded { covers(prefix, decode(path.as_bytes())) } else { starts(prefix, path) }
-            })
+        self.covering(path).is_some()
+    }
+
+    /// Which of them covers `path`, at the same cost.
+    pub(crate) fn covering(&self, path: &str) -> Option<usize> {
+        if !is_plain(path) {
+            return None;
         }
+        let is_encoded = path.contains('%');
+        self.iter().position(|prefix| {
+            if is_encoded { covers(prefix, decode(path.as_bytes())) } else { starts(prefix, path) }
+        })
+    }
+
+    /// The one of this number, from 0, decoded.
+    pub(crate) fn nth(&self, number: usize) -> Option<&[u8]> {
+        self.iter().nth(number)
     }
 
     /// Bytes they take.
