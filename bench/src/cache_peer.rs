@@ -9,8 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 
 pub(crate) use nginx::start as start_nginx;
-pub(crate) use traffic_server::start as start_traffic_server;
-pub(crate) use varnish::start as start_varnish;
+pub(crate) use traffic_server::{PROGRAM as TRAFFIC_SERVER_PROGRAM, start as start_traffic_server};
+pub(crate) use varnish::{PROGRAM as VARNISH_PROGRAM, start as start_varnish};
 
 use crate::process::{ProcessError, Running};
 

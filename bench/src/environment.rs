@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache_peer;
 use crate::measure::Cores;
-use crate::process;
+use crate::{peer, process};
 
 /// A tool that does not say its version within this time is unknown.
 const TOOL_LIMIT: Duration = Duration::from_secs(10);
@@ -30,8 +31,8 @@ pub(crate) struct Environment {
     pub(crate) load_before: f64,
     /// Kernel release.
     pub(crate) kernel: String,
-    /// Version line of nginx.
-    pub(crate) nginx: String,
+    /// Version lines of nginx and of the caches that are installed.
+    pub(crate) peers: String,
     /// Version line of ffmpeg.
     pub(crate) ffmpeg: String,
     /// Version line of the compiler found now.
@@ -57,7 +58,7 @@ impl Environment {
             memory_mb: memory_kb(&memory) / 1024,
             load_before,
             kernel: kernel.trim().to_owned(),
-            nginx: first_line("nginx", &["-v"]),
+            peers: peers(scratch),
             ffmpeg: first_line("ffmpeg", &["-version"]),
             rustc: first_line("rustc", &["--version"]),
             commit: first_line("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
@@ -74,6 +75,16 @@ pub(crate) fn load_average() -> f64 {
 fn memory_kb(text: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+}
+
+fn peers(scratch: &Path) -> String {
+    let versions = [
+        (peer::program(), "-v"),
+        (cache_peer::VARNISH_PROGRAM, "-V"),
+        (cache_peer::TRAFFIC_SERVER_PROGRAM, "-V"),
+    ];
+    let lines = versions.map(|(program, argument)| said(program, &[argument], scratch));
+    lines.into_iter().filter(|line| *line != unknown()).collect::<Vec<_>>().join("; ")
 }
 
 fn said(program: &str, arguments: &[&str], scratch: &Path) -> String {

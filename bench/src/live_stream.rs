@@ -2,8 +2,8 @@
 //! answers blocking requests when the part is there, and as the truth about every playlist.
 //!
 //! ```text
-//!  part      0 … 59 │ 60    61    62   …        INITIAL parts are there when it begins
-//!  arrives   before │ +0.2  +0.4  +0.6 s        part k is number k mod 10 of segment FIRST_MSN + k div 10
+//!  part      0 … 59 │ 60       61         62     …    INITIAL parts are there when it begins
+//!  arrives   before │ + part  + 2 parts  + 3 parts    part k is number k mod 10 of segment FIRST_MSN + k div 10
 //! ```
 
 use std::collections::HashMap;
@@ -21,9 +21,7 @@ use crate::truth::Piece;
 
 /// Where the playlist is.
 pub(crate) const PLAYLIST: &str = "/live/stream.m3u8";
-/// Time that a part covers, and from one part to the next.
-pub(crate) const PART: Duration = Duration::from_millis(200);
-/// Parts of a segment, which lasts two seconds.
+/// Parts of a segment.
 const PARTS: u64 = 10;
 /// Parts that are there when the stream begins: six segments.
 const INITIAL: u64 = 6 * PARTS;
@@ -42,26 +40,28 @@ const PART_FIELDS: &str = "Content-Type: video/mp4\r\nCache-Control: max-age=60\
 #[derive(Debug)]
 pub(crate) struct LiveStream {
     began: Instant,
+    /// Time that a part covers, and from one part to the next.
+    part: Duration,
     objects: Objects,
     /// Requests for playlists that had to wait, by the part they waited for.
     waits: Mutex<HashMap<u64, u64>>,
 }
 
 impl LiveStream {
-    /// A stream that begins now.
-    pub(crate) fn begin() -> Self {
-        Self { began: measure::now(), objects: Objects::make(), waits: Mutex::default() }
+    /// A stream with parts of length `part` that begins now.
+    pub(crate) fn begin(part: Duration) -> Self {
+        Self { began: measure::now(), part, objects: Objects::make(), waits: Mutex::default() }
     }
 
     /// When part `index` arrives at the origin.
     pub(crate) fn arrival(&self, index: u64) -> Instant {
         let after = index.saturating_add(1).saturating_sub(INITIAL);
-        self.began + PART * u32::try_from(after).unwrap_or(u32::MAX)
+        self.began + self.part * u32::try_from(after).unwrap_or(u32::MAX)
     }
 
     /// The last part that is there at `now`.
     pub(crate) fn newest(&self, now: Instant) -> u64 {
-        let parts = now.saturating_duration_since(self.began).as_millis() / PART.as_millis();
+        let parts = now.saturating_duration_since(self.began).as_millis() / self.part.as_millis().max(1);
         (INITIAL - 1).saturating_add(u64::try_from(parts).unwrap_or(u64::MAX))
     }
 
@@ -86,12 +86,12 @@ impl LiveStream {
     }
 
     /// The playlist in which part `newest` is the last.
-    pub(crate) fn playlist(newest: u64) -> String {
+    pub(crate) fn playlist(&self, newest: u64) -> String {
         let open = newest.saturating_add(1) / PARTS;
         let first = open.saturating_sub(LISTED);
-        let part_s = PART.as_secs_f64();
+        let (part_s, segment_s) = (self.part.as_secs_f64(), self.part.as_secs_f64() * PARTS as f64);
         let mut text = format!(
-            "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET={part_s:.3}\n\
+            "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:{segment_s:.0}\n#EXT-X-PART-INF:PART-TARGET={part_s:.3}\n\
              #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={:.3}\n#EXT-X-MEDIA-SEQUENCE:{}\n\
              #EXT-X-MAP:URI=\"init.mp4\"\n",
             3.0 * part_s,
@@ -106,7 +106,7 @@ impl LiveStream {
                 }
             }
             if segment < open {
-                writeln!(text, "#EXTINF:2.000,\ns{segment}.m4s").expect("writing to a string");
+                writeln!(text, "#EXTINF:{segment_s:.3},\ns{segment}.m4s").expect("writing to a string");
             }
         }
         text + &format!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{}.m4s\"\n", newest + 1)
@@ -155,7 +155,7 @@ impl LiveStream {
         }
         // Not older than what was waited for, even where a sleep ended early.
         let newest = self.newest(measure::now()).max(asked.unwrap_or(0));
-        Some(Scripted { fields: PLAYLIST_FIELDS.to_owned(), body: Self::playlist(newest).into() })
+        Some(Scripted { fields: PLAYLIST_FIELDS.to_owned(), body: self.playlist(newest).into() })
     }
 }
 
@@ -185,10 +185,15 @@ impl Script for LiveStream {
 mod tests {
     use super::*;
 
+    fn stream() -> LiveStream {
+        LiveStream::begin(Duration::from_millis(200))
+    }
+
     #[test]
     fn a_playlist_says_which_part_is_its_last() {
+        let stream = stream();
         for newest in [59, 60, 68, 69, 70, 12345] {
-            let text = LiveStream::playlist(newest);
+            let text = stream.playlist(newest);
             assert_eq!(LiveStream::last_listed(text.as_bytes()), Some(newest));
             let part = format!("#EXT-X-PART:DURATION=0.200,URI=\"{newest}.m4s\"");
             assert_eq!(text.matches(&part).count(), 1, "{text}");
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_segment_is_listed_as_whole_with_its_last_part() {
-        let (open, whole) = (LiveStream::playlist(68), LiveStream::playlist(69));
+        let (open, whole) = (stream().playlist(68), stream().playlist(69));
         assert!(!open.contains("s6.m4s") && whole.contains("s6.m4s"));
         assert!(
             open.contains("#EXT-X-MEDIA-SEQUENCE:1000\n") && whole.contains("#EXT-X-MEDIA-SEQUENCE:1001\n")
@@ -219,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_answered_at_once_and_what_comes_is_waited_for() {
-        let stream = LiveStream::begin();
+        let stream = stream();
         let newest = stream.newest(stream.began);
         assert_eq!((newest, stream.arrival(newest)), (INITIAL - 1, stream.began));
         assert_eq!(stream.newest(stream.arrival(INITIAL)), INITIAL);
@@ -235,7 +240,7 @@ mod tests {
 
     #[test]
     fn only_requests_that_come_before_their_part_are_waits() {
-        let stream = LiveStream::begin();
+        let stream = stream();
         let at = stream.arrival(70);
         for asked in [None, Some(69), Some(70), Some(71), Some(72), Some(71)] {
             stream.count(asked, at);

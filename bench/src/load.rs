@@ -20,7 +20,7 @@ use rustix::event::{Timespec, epoll};
 use rustls::ClientConfig;
 
 use crate::measure::{self, Usage};
-use connection::{Connection, Turn};
+use connection::{Connection, HEAD_READ_BYTES, Turn};
 
 /// A run with more errors than this is stopped: it measures nothing.
 const ERRORS_MAX: u64 = 50;
@@ -28,6 +28,10 @@ const ERRORS_MAX: u64 = 50;
 pub(crate) const CONNECTIONS_A_SOURCE: usize = 200;
 /// Most bytes dropped in one call. The buffer behind it is never touched.
 const DROP_BYTES: usize = 1 << 20;
+/// A turn in which a connection reads all there is.
+pub(crate) const LONG_TURN_BYTES: usize = 16 * DROP_BYTES;
+/// A turn after which none has waited for long.
+pub(crate) const SHORT_TURN_BYTES: usize = 128 * 1024;
 /// Longest wait for an event: how exact the end of the warm-up and of the run is.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -82,6 +86,9 @@ pub(crate) struct Load<'a> {
     pub(crate) connections: usize,
     /// How long.
     pub(crate) span: Span,
+    /// Most bytes that a connection reads before the next gets its turn: few where it matters when a byte is seen, many
+    /// where the client shall be cheap.
+    pub(crate) turn_bytes: usize,
     /// Over TLS, if so; every request must then know [`Request::answer_bytes`].
     pub(crate) tls: Option<&'a Tls<'a>>,
 }
@@ -177,7 +184,7 @@ impl<'a> Client<'a> {
             load,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             connections: Vec::with_capacity(load.connections),
-            buffer: vec![0; DROP_BYTES],
+            buffer: vec![0; DROP_BYTES.min(load.turn_bytes.max(HEAD_READ_BYTES))],
             next_request: 0,
             waiting: 0,
             outcome: Outcome::default(),
@@ -224,7 +231,7 @@ impl<'a> Client<'a> {
 
     fn turn(&mut self, number: usize) -> io::Result<()> {
         let Some(connection) = self.connections.get_mut(number) else { return Ok(()) };
-        match connection.read(&mut self.buffer) {
+        match connection.read(&mut self.buffer, self.load.turn_bytes) {
             Turn::Waits => Ok(()),
             Turn::Answered => {
                 let (wrong, keeps_alive) = (connection.fault(), connection.keeps_alive());
@@ -308,6 +315,7 @@ mod tests {
             requests: &requests,
             connections: 3,
             span: Span::For { warm_up: Duration::from_millis(20), duration: Duration::from_millis(80) },
+            turn_bytes: LONG_TURN_BYTES,
             tls: None,
         };
         run(&load).unwrap()
@@ -336,7 +344,16 @@ mod tests {
             let requests = vec![request.clone(); 9];
             let opening = Request::get("/first", false, 5);
             let (pid, tls) = (std::process::id(), Tls { client: &identity.client, opening });
-            run(&Load { address, pid, requests: &requests, connections: 2, span, tls: Some(&tls) }).unwrap()
+            run(&Load {
+                address,
+                pid,
+                requests: &requests,
+                connections: 2,
+                span,
+                turn_bytes: 1,
+                tls: Some(&tls),
+            })
+            .unwrap()
         };
         let right = run_with(&request);
         assert_eq!((right.requests, right.body_bytes, right.first_error), (9, 45, None));
@@ -352,7 +369,7 @@ mod tests {
         let requests: Vec<Request> = (0..7).map(|_| Request::get("/x", false, 5)).collect();
         let span = Span::Once { limit: Duration::from_secs(30) };
         let pid = std::process::id();
-        let load = Load { address, pid, requests: &requests, connections: 3, span, tls: None };
+        let load = Load { address, pid, requests: &requests, connections: 3, span, turn_bytes: 1, tls: None };
         let outcome = run(&load).unwrap();
         assert_eq!((outcome.requests, outcome.body_bytes, outcome.errors), (7, 35, 0));
         assert_eq!(outcome.connection_bytes.len(), 3);
@@ -366,7 +383,15 @@ mod tests {
         let requests = [Request::get("/x", false, 5)];
         let span = Span::Once { limit: Duration::from_millis(50) };
         let pid = std::process::id();
-        let load = Load { address, pid, requests: &requests, connections: 1, span, tls: None };
+        let load = Load {
+            address,
+            pid,
+            requests: &requests,
+            connections: 1,
+            span,
+            turn_bytes: LONG_TURN_BYTES,
+            tls: None,
+        };
         let outcome = run(&load).unwrap();
         assert!(outcome.first_error.unwrap().contains("missing"));
     }

@@ -125,7 +125,7 @@ fn find(home: &Path, options: &Options) -> anyhow::Result<(Environment, Findings
     failures.extend(run_sections(options, live(&rig), &mut progress, &mut findings));
     if options.wants_any(&OF_CACHES) {
         let caches = Caches::start(&rig, &progress)?;
-        failures.extend(run_sections(options, cached(&caches), &mut progress, &mut findings));
+        failures.extend(run_sections(options, cached(options, &caches), &mut progress, &mut findings));
     }
     Ok((Environment::look(rig.cores, load_before, &rig.scratch), findings, failures))
 }
@@ -167,7 +167,7 @@ type Measure<'a> = Box<dyn Fn(&mut Progress, &mut Findings) -> anyhow::Result<()
 const OF_MEDIA: [&str; 10] =
     ["O1", "O2", "O4", "O5", "O6", "O7", "O8", "O9", options::FAIRNESS, options::PROFILE];
 /// Sections in which caches stand side by side.
-const OF_CACHES: [&str; 4] = ["E1", "E2", "E3", "E4"];
+const OF_CACHES: [&str; 5] = ["E1", "E2", "E3", "E4", options::PROFILE];
 
 /// Runs what is asked for of [`OF_MEDIA`]; what failed, in words.
 fn sections(
@@ -264,9 +264,9 @@ fn live(rig: &Rig) -> Vec<Section<'_>> {
 }
 
 /// Sections that compare with other caches.
-fn cached<'a>(caches: &'a Caches<'_>) -> Vec<Section<'a>> {
+fn cached<'a>(options: &Options, caches: &'a Caches<'_>) -> Vec<Section<'a>> {
     let pace = caches.pace();
-    vec![
+    let mut sections = vec![
         Section {
             ids: &["E1"],
             time: edge::hits::time_large(pace),
@@ -292,7 +292,15 @@ fn cached<'a>(caches: &'a Caches<'_>) -> Vec<Section<'a>> {
             time: edge::sealed::time(pace),
             measure: Box::new(|progress, findings| edge::sealed::measure(caches, progress, findings)),
         },
-    ]
+    ];
+    if options.profile {
+        sections.push(Section {
+            ids: &[options::PROFILE],
+            time: edge::profiling::time(),
+            measure: Box::new(|progress, findings| edge::profiling::measure(caches, progress, findings)),
+        });
+    }
+    sections
 }
 
 fn run_sections(

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::load::{self, Load, Outcome, Request, Span, Tls};
+use crate::load::{self, LONG_TURN_BYTES, Load, Outcome, Request, Span, Tls};
 use crate::measure::{self, Cores};
 use crate::measured::{Measured, Other, Pair, Paired};
 use crate::process::Running;
@@ -116,8 +116,8 @@ impl Side<'_> {
     /// When the server takes no connections.
     pub(crate) fn run(&self, connections: usize, span: Span, cores: Cores) -> io::Result<Outcome> {
         let Side { process, address, requests, tls, .. } = self;
-        let load =
-            Load { address: *address, pid: process.pid(), requests, connections, span, tls: tls.as_ref() };
+        let (address, tls, turn_bytes) = (*address, tls.as_ref(), LONG_TURN_BYTES);
+        let load = Load { address, pid: process.pid(), requests, connections, span, turn_bytes, tls };
         let outcome = measure::on_core(cores.client, || load::run(&load))??;
         if outcome.errors == 0 {
             process.clear_log();

@@ -6,9 +6,13 @@
 //!                                   └─ without parts ─────────────▶ Playlist(m + 1)
 //! ```
 //!
+//! Answers are read before anybody asks again: a thousand viewers are a thousand machines, and none of them gets its
+//! playlist later because another one asks.
+//!
 //! Every playlist is compared with what it must be, byte for byte; parts are counted. What is measured is the time from
 //! the arrival of the part at the origin to the last byte at the viewer; one who fell behind has waited all that time.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -30,6 +34,8 @@ const READ_BYTES: usize = 16 * 1024;
 const DROP_BYTES: usize = 1 << 20;
 /// Reads of one viewer before the next gets its turn.
 const READS_A_TURN: usize = 16;
+/// Viewers who ask before it is looked whether answers came.
+const ASKS_A_TURN: usize = 32;
 /// Longest wait for an event: how exact the end of the warm-up and of the run is.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -98,6 +104,8 @@ struct Hall<'a> {
     audience: &'a Audience<'a>,
     epoll: OwnedFd,
     viewers: Vec<Viewer>,
+    /// Who asks next.
+    asking: VecDeque<usize>,
     part_bytes: u64,
     /// The playlist that was compared last, and the last part in it.
     playlist: (u64, String),
@@ -115,6 +123,7 @@ pub(crate) fn watch(audience: &Audience<'_>) -> io::Result<Seen> {
         audience,
         epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
         viewers: Vec::with_capacity(audience.viewers),
+        asking: VecDeque::with_capacity(audience.viewers),
         part_bytes: audience.stream.part_bytes(),
         playlist: (0, String::new()),
         buffer: vec![0; DROP_BYTES],
@@ -147,9 +156,9 @@ impl Hall<'_> {
             let data = epoll::EventData::new_u64(number as u64);
             epoll::add(&self.epoll, &stream, data, epoll::EventFlags::IN | epoll::EventFlags::RDHUP)?;
             self.viewers.push(Viewer { stream, due: Due::Now, response: Response::new(), body: Vec::new() });
-            self.ask(number, Due::Now);
-            if number % CONNECTIONS_A_SOURCE == 0 {
-                self.serve_once(Timespec::default())?;
+            self.asking.push_back(number);
+            if number % ASKS_A_TURN == 0 {
+                self.serve_once()?;
             }
         }
         Ok(())
@@ -157,12 +166,14 @@ impl Hall<'_> {
 
     fn serve_until(&mut self, end: Instant) -> io::Result<()> {
         while measure::now() < end && self.seen.errors <= ERRORS_MAX {
-            self.serve_once(WAIT)?;
+            self.serve_once()?;
         }
         Ok(())
     }
 
-    fn serve_once(&mut self, wait: Timespec) -> io::Result<()> {
+    /// Reads what has come; when nothing has, lets some ask.
+    fn serve_once(&mut self) -> io::Result<()> {
+        let wait = if self.asking.is_empty() { WAIT } else { Timespec::default() };
         let mut events = Vec::with_capacity(1024);
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&wait)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -170,6 +181,11 @@ impl Hall<'_> {
         }
         for event in &events {
             self.turn(event.data.u64() as usize)?;
+        }
+        if events.is_empty() {
+            for number in (0..ASKS_A_TURN).map_while(|_| self.asking.pop_front()).collect::<Vec<_>>() {
+                self.ask(number);
+            }
         }
         Ok(())
     }
@@ -179,7 +195,12 @@ impl Hall<'_> {
         match viewer.read(&mut self.buffer) {
             Ok(false) => {}
             Ok(true) => match self.take(number) {
-                Ok(next) => self.ask(number, next),
+                Ok(next) => {
+                    if let Some(viewer) = self.viewers.get_mut(number) {
+                        viewer.due = next;
+                    }
+                    self.asking.push_back(number);
+                }
                 Err(reason) => self.fail(number, reason)?,
             },
             Err(error) => self.fail(number, error.to_string())?,
@@ -223,7 +244,7 @@ impl Hall<'_> {
         let body = self.viewers.get(number).map_or(&[] as &[u8], |viewer| &viewer.body);
         let last = LiveStream::last_listed(body).ok_or("an answer that is not the playlist")?;
         if self.playlist.0 != last {
-            self.playlist = (last, LiveStream::playlist(last));
+            self.playlist = (last, self.audience.stream.playlist(last));
         }
         let right = self.playlist.1.as_bytes() == body;
         if right { Ok(last) } else { Err(format!("another playlist than that of part {last}")) }
@@ -234,14 +255,13 @@ impl Hall<'_> {
         u32::try_from(waited.as_micros()).unwrap_or(u32::MAX)
     }
 
-    fn ask(&mut self, number: usize, due: Due) {
+    fn ask(&mut self, number: usize) {
         let Some(viewer) = self.viewers.get_mut(number) else { return };
-        let path = match due {
+        let path = match viewer.due {
             Due::Now => PLAYLIST.to_owned(),
             Due::Playlist(index) => LiveStream::blocking(index),
             Due::Part(index, _) => LiveStream::part_path(index),
         };
-        viewer.due = due;
         viewer.response.reset();
         viewer.body.clear();
         // A request is far smaller than an empty send buffer, so it goes out whole; a connection that the server closed
@@ -259,9 +279,9 @@ impl Hall<'_> {
         let data = epoll::EventData::new_u64(number as u64);
         epoll::add(&self.epoll, &stream, data, epoll::EventFlags::IN | epoll::EventFlags::RDHUP)?;
         if let Some(viewer) = self.viewers.get_mut(number) {
-            viewer.stream = stream;
+            (viewer.stream, viewer.due) = (stream, Due::Now);
         }
-        self.ask(number, Due::Now);
+        self.asking.push_back(number);
         Ok(())
     }
 }
@@ -320,7 +340,7 @@ mod tests {
 
     #[test]
     fn viewers_of_the_origin_itself_see_every_playlist_and_part() {
-        let stream = Arc::new(LiveStream::begin());
+        let stream = Arc::new(LiveStream::begin(Duration::from_millis(200)));
         let core = Cores::of_this_machine().unwrap().client;
         let origin = Origin::start(Arc::clone(&stream), core).unwrap();
         for parts in [false, true] {
@@ -337,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_playlist_that_is_none_or_another_is_an_error() {
-        let stream = LiveStream::begin();
+        let stream = LiveStream::begin(Duration::from_millis(200));
         let refused = canned::server(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n");
         let error = watch(&audience(refused, &stream, false)).unwrap().first_error.unwrap();
         assert!(error.contains("status 400"), "{error}");

@@ -14,7 +14,7 @@ use crate::process::{self, Running};
 /// It lays out its cache file before it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// Where Debian puts it.
-const PROGRAM: &str = "/usr/bin/traffic_server";
+pub(crate) const PROGRAM: &str = "/usr/bin/traffic_server";
 /// Where Debian puts its plugins.
 const PLUGINS: &str = "/usr/lib/trafficserver/modules";
 

@@ -12,7 +12,7 @@ use crate::process::{self, Running};
 /// It compiles its configuration before it answers.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// Where Debian puts it, which is not in its users' `PATH`.
-const PROGRAM: &str = "/usr/sbin/varnishd";
+pub(crate) const PROGRAM: &str = "/usr/sbin/varnishd";
 
 /// Starts it on `core` in front of `origin`, if it is installed.
 ///

@@ -20,9 +20,7 @@ use crate::response::Response;
 use crate::tls;
 
 /// Read at once while the head is awaited; body bytes in it are copied.
-const HEAD_READ_BYTES: usize = 16 * 1024;
-/// Reads of one connection before the next gets its turn.
-const READS_A_TURN: usize = 16;
+pub(super) const HEAD_READ_BYTES: usize = 16 * 1024;
 /// A handshake takes less, or has failed.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -140,13 +138,15 @@ impl Connection {
         self.due.body_bytes
     }
 
-    /// Reads what there is, within a turn.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Turn {
-        for _ in 0..READS_A_TURN {
+    /// Reads what there is, within a turn, which ends with the read that makes it `turn_bytes`.
+    pub(super) fn read(&mut self, buffer: &mut [u8], turn_bytes: usize) -> Turn {
+        let mut turn = 0;
+        while turn < turn_bytes {
             match self.read_once(buffer) {
                 Ok(0) => return Turn::Broken("the connection ended inside an answer".to_owned()),
                 Ok(count) => {
                     self.received_bytes += count as u64;
+                    turn += count;
                     self.first_byte.get_or_insert_with(measure::now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Turn::Waits,

@@ -1,8 +1,9 @@
 //! The tables of the page: fairness, single figures, the profile, every run.
 
-use super::page::put;
+use super::page::{colour, put};
 use super::svg::{self, Bars, escape};
 use super::{Report, text};
+use crate::figure::{Figure, Unit};
 use crate::measured::{Measured, Paired};
 
 /// All tables that have something to show.
@@ -14,11 +15,39 @@ pub(super) fn tables(page: &mut String, report: &Report) {
             put(page, format_args!("<li>{}</li>", escape(&text::figure_line(figure))));
         }
         page.push_str("</ul>");
+        beside(page, report);
     }
     if let Some(profile) = &report.profile {
         put(page, format_args!("<h2>Where the time goes</h2><pre>{}</pre>", escape(&profile.text())));
     }
     runs(page, report);
+}
+
+/// Figures that stand beside others, as bars, a plot a unit.
+fn beside(page: &mut String, report: &Report) {
+    let compared: Vec<&Figure> = report.figures.iter().filter(|figure| !figure.peers.is_empty()).collect();
+    let mut units: Vec<Unit> = Vec::new();
+    for figure in &compared {
+        if !units.contains(&figure.unit) {
+            units.push(figure.unit);
+        }
+    }
+    for unit in units {
+        let of_unit = compared.iter().filter(|figure| figure.unit == unit);
+        let rows: Vec<Bars> = of_unit
+            .map(|figure| {
+                let mut values = vec![("ours", figure.median())];
+                values.extend(figure.peer_median().map(|value| ("peer", value)));
+                values.extend(figure.others().map(|(name, value)| (colour(name), value)));
+                Bars { name: figure.key.clone(), values }
+            })
+            .collect();
+        let bars = svg::bars(&rows, unit.words(), 2);
+        put(
+            page,
+            format_args!("<figure><figcaption>Figures in {}</figcaption>{bars}</figure>", unit.words()),
+        );
+    }
 }
 
 fn fairness(page: &mut String, report: &Report) {

@@ -44,7 +44,7 @@ const KEY: &str = "<p class=\"key\"><b class=\"ours\">green: rillcast</b>, <b cl
     <b class=\"varnish\">blue: Varnish</b>, <b class=\"ats\">purple: Traffic Server</b></p>";
 
 /// The class that colours a further server.
-fn colour(server: &str) -> &'static str {
+pub(super) fn colour(server: &str) -> &'static str {
     match server {
         cache_peer::VARNISH => "varnish",
         cache_peer::TRAFFIC_SERVER => "ats",
@@ -82,7 +82,7 @@ fn machine(page: &mut String, report: &Report) {
             e.load_before,
             e.server_core,
             e.client_core,
-            escape(&e.nginx),
+            escape(&e.peers),
             escape(&e.ffmpeg),
             escape(&e.rustc),
             escape(&e.commit)

@@ -66,7 +66,7 @@ fn report() -> Report {
         memory_mb: 1,
         load_before: 0.1,
         kernel: "6".into(),
-        nginx: "n".into(),
+        peers: "n".into(),
         ffmpeg: "f".into(),
         rustc: "r".into(),
         commit: "abc".into(),

@@ -43,7 +43,7 @@ pub(super) fn markdown(report: &Report) -> String {
         format!(
             "Machine: {} processors ({}), {} MB, Linux {}, load before {:.1}; {}; server on core {}, load client \
              on core {}; commit {}.\n",
-            e.processors, e.processor, e.memory_mb, e.kernel, e.load_before, e.nginx, e.server_core, e.client_core,
+            e.processors, e.processor, e.memory_mb, e.kernel, e.load_before, e.peers, e.server_core, e.client_core,
             e.commit
         ),
         table(&TARGET_COLUMNS, &report.judged().map(target_row).collect::<Vec<_>>()),

@@ -14,6 +14,7 @@ pub(super) mod guarded;
 pub(super) mod herd;
 pub(super) mod hits;
 pub(super) mod live;
+pub(super) mod profiling;
 pub(super) mod sealed;
 
 use std::sync::Arc;

@@ -37,6 +37,20 @@ pub(in crate::run) fn measure(
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     ensure_yardstick(caches.rig, progress, findings)?;
+    for row in 0..ROWS.len() {
+        let scenario = scenario(caches, row, progress)?;
+        findings.paired.push(caches.measure(&scenario, caches.rig.pace, progress)?);
+    }
+    Ok(())
+}
+
+/// Row `row`, once both caches have all objects and ours has seen all tokens.
+pub(super) fn scenario<'a>(
+    caches: &'a Caches<'_>,
+    row: usize,
+    progress: &Progress,
+) -> anyhow::Result<Scenario<'a>> {
+    let (key, title, algorithm) = ROWS.get(row).copied().context("no such row")?;
     let (ours, nginx) = (&caches.ours.cache, &caches.nginx.cache);
     let pieces = caches.objects.pieces(GUARDED);
     let first = pieces.first().context("no objects")?;
@@ -45,39 +59,19 @@ pub(in crate::run) fn measure(
         Err(error) => return Err(error.into()),
         Ok(_) => bail!("{} needs no token, so that nothing would be measured", first.path),
     }
-    progress.tell(&format!("comparing every answer of {}, fetched and kept", nginx.name));
+    progress.tell(&format!("{key}: comparing every answer of {}, fetched and kept", nginx.name));
     caches.nginx.fill(nginx.name, &mut Client::new(nginx.small), &pieces)?;
     // As many requests as tokens; the objects go round.
     let pieces: Vec<Piece> = pieces.iter().cycle().take(TOKENS).cloned().collect();
-    for (number, (key, title, algorithm)) in ROWS.into_iter().enumerate() {
-        let tokens = caches.issuer.sign(algorithm, &GUARDED.prefix(), TOKENS)?;
-        let with_token = |(piece, token): (&Piece, &String)| piece.below(&format!("/t/{token}"));
-        let guarded: Vec<Piece> = pieces.iter().zip(&tokens).map(with_token).collect();
-        progress.tell(&format!("{key}: comparing every answer of {OURS}, with every token"));
-        let sources = number * TOKENS.div_ceil(TOKENS_A_SOURCE);
-        introduce(caches, &guarded, sources)?;
-        let scenario = Scenario {
-            key,
-            title,
-            peer: Side {
-                name: nginx.name,
-                process: &nginx.process,
-                address: nginx.small,
-                requests: requests(&pieces),
-                tls: None,
-            },
-            ours: Side {
-                name: OURS,
-                process: &ours.process,
-                address: ours.address,
-                requests: requests(&guarded),
-                tls: None,
-            },
-            others: Vec::new(),
-        };
-        findings.paired.push(caches.measure(&scenario, caches.rig.pace, progress)?);
-    }
-    Ok(())
+    let tokens = caches.issuer.sign(algorithm, &GUARDED.prefix(), TOKENS)?;
+    let with_token = |(piece, token): (&Piece, &String)| piece.below(&format!("/t/{token}"));
+    let guarded: Vec<Piece> = pieces.iter().zip(&tokens).map(with_token).collect();
+    progress.tell(&format!("{key}: comparing every answer of {OURS}, with every token"));
+    introduce(caches, &guarded, row * TOKENS.div_ceil(TOKENS_A_SOURCE))?;
+    let side = |name, process, address, requests| Side { name, process, address, requests, tls: None };
+    let peer = side(nginx.name, &nginx.process, nginx.small, requests(&pieces));
+    let ours = side(OURS, &ours.process, ours.address, requests(&guarded));
+    Ok(Scenario { key, title, peer, ours, others: Vec::new() })
 }
 
 /// About how long all rows take.

@@ -18,16 +18,18 @@ pub(in crate::run) fn measure_large(
     progress: &mut Progress,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let pieces = caches.fill(objects::LARGE, progress)?;
+    let scenario = large(caches, progress)?;
     let pace = caches.rig.pace;
-    for (key, title, pace) in [
-        ("E1-hit", "objects of 1.5 MB in the cache", pace),
-        ("E1-hit-512", "objects of 1.5 MB in the cache, a crowd", Pace { connections: CROWD, ..pace }),
-    ] {
-        let scenario = scenario(caches, (key, title), objects::LARGE, &pieces);
-        findings.paired.push(caches.measure(&scenario, pace, progress)?);
-    }
+    findings.paired.push(caches.measure(&scenario, pace, progress)?);
+    let crowd = Scenario { key: "E1-hit-512", title: "objects of 1.5 MB in the cache, a crowd", ..scenario };
+    findings.paired.push(caches.measure(&crowd, Pace { connections: CROWD, ..pace }, progress)?);
     Ok(())
+}
+
+/// E1, once all caches have all objects.
+pub(super) fn large<'a>(caches: &'a Caches<'_>, progress: &Progress) -> anyhow::Result<Scenario<'a>> {
+    let pieces = caches.fill(objects::LARGE, progress)?;
+    Ok(scenario(caches, ("E1-hit", "objects of 1.5 MB in the cache"), objects::LARGE, &pieces))
 }
 
 /// E2 without tokens: what they are added to.

@@ -10,7 +10,7 @@ use toml::Value;
 use super::{OURS, ensure_yardstick, upstream};
 use crate::fetch::{Client, FetchError};
 use crate::figure::{Figure, Unit};
-use crate::live_stream::{LiveStream, PART, PLAYLIST};
+use crate::live_stream::{LiveStream, PLAYLIST};
 use crate::measure::{self, quantile};
 use crate::progress::Progress;
 use crate::rig::{Findings, Rig};
@@ -25,15 +25,21 @@ const VIEWERS: usize = 10_000;
 const LEVELS: [usize; 12] = [100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 4000, 6000, 10_000];
 /// Files that server and client have open besides connections.
 const OTHER_FILES: u64 = 500;
-/// A part must be whole within this time of its arrival, or its viewer falls behind.
-const PART_LIMIT: Duration = PART;
-/// The figures of a crowd, in the order of [`Crowd::figures`].
-const FIGURES: [(&str, &str, Unit); 5] = [
-    ("E5-waits", "requests that wait at the origin, a playlist, for 10,000 viewers", Unit::Requests),
-    ("E5-p99", "from the part's arrival to the playlist, 10,000 viewers, 99th percentile", Unit::Ms),
-    ("E5-memory", "memory of the server a viewer who waits, 10,000 of them", Unit::Kb),
-    ("E5-p50", "from the part's arrival to the playlist, 10,000 viewers, median", Unit::Ms),
-    ("E5-cpu", "CPU a playlist answered, 10,000 viewers", Unit::Us),
+/// The usual length of a part. One must be whole within this time of its arrival, or its viewer falls behind.
+const PART: Duration = Duration::from_millis(200);
+/// A length at which a core that does not answer 50,000 playlists a second still has all viewers waiting before the next
+/// part comes.
+const CALM_PART: Duration = Duration::from_millis(500);
+/// Row and length of a part.
+const ROWS: [(&str, Duration); 2] = [("E5", PART), ("E5-calm", CALM_PART)];
+/// The figures of a crowd, in the order of [`Crowd`].
+const FIGURES: [(&str, &str, Unit); 6] = [
+    ("waits", "requests that wait at the origin, a playlist", Unit::Requests),
+    ("p99", "from the part's arrival to the playlist, 99th percentile", Unit::Ms),
+    ("memory", "memory of the server a viewer", Unit::Kb),
+    ("p50", "from the part's arrival to the playlist, median", Unit::Ms),
+    ("cpu", "CPU a playlist answered", Unit::Us),
+    ("client", "share of its core that the client used; near 1 it is what limits", Unit::Share),
 ];
 
 /// An edge in front of a stream.
@@ -45,7 +51,7 @@ struct Channel {
 }
 
 /// What a crowd found.
-struct Crowd([f64; 5]);
+struct Crowd([f64; 6]);
 
 /// E5.
 pub(in crate::run) fn measure(
@@ -59,22 +65,25 @@ pub(in crate::run) fn measure(
         limit.is_none_or(|limit| limit >= needed),
         "{needed} files must be open at once: raise the limit (ulimit -n {needed})"
     );
-    let channel = Channel::open(rig)?;
+    let channel = Channel::open(rig, PART)?;
     if !channel.holds()? {
         progress.tell("E5 is not measured: this edge does not hold requests for live playlists yet");
         return Ok(());
     }
     drop(channel);
     ensure_yardstick(rig, progress, findings)?;
-    let mut rows = Vec::new();
-    for number in 1..=rig.pace.pairs {
-        progress.tell(&format!("E5: {VIEWERS} viewers who wait, run {number} of {}", rig.pace.pairs));
-        rows.push(crowd(rig)?.0);
-        progress.spent(crowd_time(rig));
-    }
-    for (at, (key, title, unit)) in FIGURES.into_iter().enumerate() {
-        let values = rows.iter().filter_map(|row| row.get(at).copied()).collect();
-        findings.figures.push(Figure::alone(key, title, unit, values));
+    for (row, part) in ROWS {
+        let mut crowds = Vec::new();
+        for number in 1..=rig.pace.pairs {
+            progress.tell(&format!("{row}: {VIEWERS} viewers who wait, run {number} of {}", rig.pace.pairs));
+            crowds.push(crowd(rig, part)?.0);
+            progress.spent(crowd_time(rig));
+        }
+        for (at, (key, title, unit)) in FIGURES.into_iter().enumerate() {
+            let values = crowds.iter().filter_map(|crowd| crowd.get(at).copied()).collect();
+            let title = format!("{VIEWERS} viewers who wait, parts of {} ms: {title}", part.as_millis());
+            findings.figures.push(Figure::alone(&format!("{row}-{key}"), &title, unit, values));
+        }
     }
     findings.figures.push(sustained(rig, progress)?);
     Ok(())
@@ -82,17 +91,22 @@ pub(in crate::run) fn measure(
 
 /// About how long E5 takes.
 pub(in crate::run) fn time(rig: &Rig) -> Duration {
-    let runs = rig.pace.pairs + LEVELS.len();
+    let runs = rig.pace.pairs * ROWS.len() + LEVELS.len();
     crowd_time(rig) * u32::try_from(runs).unwrap_or(u32::MAX)
 }
 
 fn crowd_time(rig: &Rig) -> Duration {
-    rig.pace.run_time() + Duration::from_secs(1)
+    rig.pace.warm_up + duration(rig) + Duration::from_secs(2)
+}
+
+/// A few parts at least, in a quick run too.
+fn duration(rig: &Rig) -> Duration {
+    rig.pace.duration.max(Duration::from_secs(2))
 }
 
 /// All viewers wait, on a fresh server.
-fn crowd(rig: &Rig) -> anyhow::Result<Crowd> {
-    let channel = Channel::open(rig)?;
+fn crowd(rig: &Rig, part: Duration) -> anyhow::Result<Crowd> {
+    let channel = Channel::open(rig, part)?;
     channel.compare()?;
     let before = measure::usage(channel.ours.process.pid()).resident_bytes;
     let seen = channel.watch(rig, VIEWERS, false)?;
@@ -101,12 +115,13 @@ fn crowd(rig: &Rig) -> anyhow::Result<Crowd> {
     let waits = channel.stream.take_waits(seen.arrived.0, seen.arrived.1);
     let ms = |share| f64::from(quantile(&seen.playlist_us, share)) / 1e3;
     let memory = seen.server.resident_bytes.saturating_sub(before) as f64 / 1e3 / VIEWERS as f64;
-    Ok(Crowd([waits, ms(0.99), memory, ms(0.5), seen.server.cpu_s * 1e6 / answers as f64]))
+    let cpu_us = seen.server.cpu_s * 1e6 / answers as f64;
+    Ok(Crowd([waits, ms(0.99), memory, ms(0.5), cpu_us, seen.client_cpu_s / seen.seconds.max(1e-9)]))
 }
 
 /// The most viewers who have every part in time.
 fn sustained(rig: &Rig, progress: &mut Progress) -> anyhow::Result<Figure> {
-    let channel = Channel::open(rig)?;
+    let channel = Channel::open(rig, PART)?;
     channel.compare()?;
     let mut most = 0;
     for viewers in LEVELS {
@@ -114,7 +129,7 @@ fn sustained(rig: &Rig, progress: &mut Progress) -> anyhow::Result<Figure> {
         let seen = channel.watch(rig, viewers, true)?;
         progress.spent(crowd_time(rig));
         let slowest = Duration::from_micros(u64::from(quantile(&seen.part_us, 0.99)));
-        if seen.part_us.is_empty() || slowest > PART_LIMIT {
+        if seen.part_us.is_empty() || slowest > PART {
             break;
         }
         most = viewers;
@@ -122,14 +137,14 @@ fn sustained(rig: &Rig, progress: &mut Progress) -> anyhow::Result<Figure> {
     let title = format!(
         "viewers who fetch every part of {} bytes, and 99 % of them within {} ms of its arrival",
         channel.stream.part_bytes(),
-        PART_LIMIT.as_millis()
+        PART.as_millis()
     );
     Ok(Figure::alone("E5-viewers", &title, Unit::Viewers, vec![most as f64]))
 }
 
 impl Channel {
-    fn open(rig: &Rig) -> anyhow::Result<Self> {
-        let stream = Arc::new(LiveStream::begin());
+    fn open(rig: &Rig, part: Duration) -> anyhow::Result<Self> {
+        let stream = Arc::new(LiveStream::begin(part));
         let origin = Origin::start(Arc::clone(&stream), rig.cores.client)?;
         let keys = [("http.workers", Value::Integer(1)), ("edge.upstream", upstream(&origin))];
         let ours = rig.server(&Setup::edge(&rig.identity, &keys))?;
@@ -153,7 +168,7 @@ impl Channel {
         for path in [PLAYLIST.to_owned(), LiveStream::blocking(next)] {
             let text = client.text(&path)?;
             let last = LiveStream::last_listed(text.as_bytes()).context("not the playlist")?;
-            if text != LiveStream::playlist(last) {
+            if text != self.stream.playlist(last) {
                 bail!("{OURS} gives another playlist for {path} than its origin");
             }
         }
@@ -169,7 +184,7 @@ impl Channel {
             viewers,
             parts,
             warm_up: rig.pace.warm_up + Duration::from_secs(1),
-            duration: rig.pace.duration,
+            duration: duration(rig),
         };
         let seen = measure::on_core(rig.cores.client, || viewers::watch(&audience))??;
         self.ours.process.clear_log();
