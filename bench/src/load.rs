@@ -94,7 +94,7 @@ pub(crate) struct Load<'a> {
 }
 
 /// How a load goes over TLS.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tls<'a> {
     /// As this client.
     pub(crate) client: &'a Arc<ClientConfig>,

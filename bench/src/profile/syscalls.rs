@@ -32,7 +32,7 @@ pub(super) fn count(
     let mut tracer = Running::start(command, cores.client, &scratch.join("strace.log"))?;
     tracer.wait_until(LIMIT, |said| said.contains("attached"))?;
     let requests: Vec<_> = side.requests.iter().cycle().take(REQUESTS).cloned().collect();
-    let side = Side { requests, tls: None, ..*side };
+    let side = Side { requests, tls: side.tls.clone(), ..*side };
     load(&side, CONNECTIONS, Span::Once { limit: LIMIT }, cores)?;
     // Its table is written when it is ended.
     drop(tracer);
