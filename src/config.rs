@@ -21,7 +21,7 @@ use rillcast_http::{
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
-pub(crate) use self::edge::{EdgeConfig, TokenConfig};
+pub(crate) use self::edge::{EdgeConfig, OrdersConfig, OrdersFrom, Service, TokenConfig};
 pub(crate) use self::index::IndexConfig;
 use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawDisk, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
@@ -96,6 +96,10 @@ pub(crate) enum ConfigError {
     Private { source: rillcast_edge::private_paths::PrivatePathError },
     #[error("edge.tokens.cookie: `{name}` is no name of a cookie")]
     Cookie { name: String },
+    #[error("{key}: `{url}` is no URL such as https://control.example/internal/v1, without query")]
+    Service { key: &'static str, url: String },
+    #[error("edge.orders.secret_file goes with a source over HTTP: a file needs no secret")]
+    SecretOfFile,
     #[error("{key} is {value}: it must be {least} to {most}")]
     OutOfBounds { key: &'static str, value: u64, least: u64, most: u64 },
 }

@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod config;
+mod control_feed;
 mod front;
 mod index;
 mod inspect;
@@ -11,6 +12,7 @@ mod logs;
 mod open_files;
 mod optimize;
 mod run;
+mod secret_file;
 mod token;
 mod trusted_keys;
 

@@ -1,54 +1,96 @@
-//! The keys that tokens are checked with: read from a file, and again when it changes.
+//! The keys that tokens are checked with, from wherever they come.
+//!
+//! ```text
+//!  key file, looked at again ─┐
+//!  orders ────────────────────┴─▶ Keyring ─ all together ─▶ Grants
+//! ```
+//!
+//! Of two keys by one id the one from the file counts: an operator's own word before that of others. A source that fails
+//! changes nothing.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use rillcast_token::limits::KEY_SET_BYTES_MAX;
-use rillcast_token::{Algorithm, GrantLimits, Grants, HashKey, KeyFile, KeySet};
+use parking_lot::Mutex;
+use rillcast_token::{Algorithm, GrantLimits, Grants, HashKey, KeyFile, KeyRecord, KeySet};
 use tokio::time::MissedTickBehavior;
+
+use crate::keys;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What judges tokens, with the keys of `file`; with a key of our own without.
-///
-/// # Errors
-/// When the file cannot be read or holds no keys, or no key can be made.
-pub(crate) fn grants(file: Option<&Path>, now: SystemTime) -> anyhow::Result<Arc<Grants>> {
-    let keys = match file {
-        Some(file) => read(file)?,
-        None => {
-            let mut own = KeyFile::default();
-            own.add(Algorithm::EdDSA, None, now).context("cannot make a key for tokens")?;
-            own.key_set().context("cannot make a key for tokens")?
-        }
-    };
-    Ok(Arc::new(Grants::new(&GrantLimits::default(), HashKey::random(), keys)))
+/// Where keys come from; of two keys by one id that of the earlier source counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// The operator's file, or a key of our own.
+    File,
+    /// Orders of a control plane.
+    Orders,
 }
 
-/// Reads a key file, or a JWKS.
-fn read(file: &Path) -> anyhow::Result<KeySet> {
-    let context = || {
-        format!(
-            "cannot use the keys in `{}` (edge.tokens.keys): `rillcast keys new --file` makes such a file",
-            file.display()
-        )
-    };
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(KEY_SET_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    fs::File::open(file).and_then(|open| open.take(limit).read_to_end(&mut bytes)).with_context(context)?;
-    match KeyFile::from_json(&bytes) {
-        Ok(keys) => keys.key_set().with_context(context),
-        Err(error) => KeySet::from_jwks(&bytes, None).map_err(|_| error).with_context(context),
+/// Keys of all sources; [`Grants`] gets them together whenever those of one change.
+pub(crate) struct Keyring {
+    grants: Arc<Grants>,
+    known: Mutex<[KeySet; 2]>,
+}
+
+impl Keyring {
+    /// The keys of `file`; a key of our own without.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no keys, or no key can be made.
+    pub(crate) fn new(file: Option<&Path>, now: SystemTime) -> anyhow::Result<Self> {
+        let keys = match file {
+            Some(file) => read(file)?,
+            None => {
+                let mut own = KeyFile::default();
+                own.add(Algorithm::EdDSA, None, now).context("cannot make a key for tokens")?;
+                own.key_set().context("cannot make a key for tokens")?
+            }
+        };
+        let grants = Arc::new(Grants::new(&GrantLimits::default(), HashKey::random(), keys.clone()));
+        Ok(Self { grants, known: Mutex::new([keys, KeySet::default()]) })
+    }
+
+    /// What judges tokens by these keys.
+    pub(crate) fn grants(&self) -> &Arc<Grants> {
+        &self.grants
+    }
+
+    /// These are the keys of `source` from now on.
+    pub(crate) fn set(&self, source: KeySource, keys: KeySet) {
+        let mut known = self.known.lock();
+        let [file, orders] = &mut *known;
+        *match source {
+            KeySource::File => file,
+            KeySource::Orders => orders,
+        } = keys;
+        self.grants.set_keys(together(&*known));
     }
 }
 
-/// Gives `grants` the keys of `file` whenever it changes, for ever. A file that cannot be used changes nothing.
-pub(crate) async fn follow(file: PathBuf, grants: Arc<Grants>) {
+/// All keys of `sets`, those of the earlier ones first.
+fn together(sets: &[KeySet]) -> KeySet {
+    let mut all = KeySet::default();
+    for record in sets.iter().flat_map(KeySet::records) {
+        let with = KeySet::new([KeyRecord::clone(record)]).and_then(|one| all.merged(&one));
+        match with {
+            Ok(with) => all = with,
+            Err(error) => tracing::error!(kid = record.kid(), %error, "a key is left out"),
+        }
+    }
+    all
+}
+
+fn read(file: &Path) -> anyhow::Result<KeySet> {
+    keys::read_keys(file).context("cannot use the keys of edge.tokens.keys")
+}
+
+/// Gives `keyring` the keys of `file` whenever it changes, for ever. A file that cannot be used changes nothing.
+pub(crate) async fn follow(file: PathBuf, keyring: Arc<Keyring>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = stamp(&file).await;
@@ -63,7 +105,7 @@ pub(crate) async fn follow(file: PathBuf, grants: Arc<Grants>) {
         match tokio::task::spawn_blocking(move || read(&reading)).await {
             Ok(Ok(keys)) => {
                 tracing::info!(file = %file.display(), keys = keys.len(), "new keys for tokens are in use");
-                grants.set_keys(keys);
+                keyring.set(KeySource::File, keys);
             }
             Ok(Err(error)) => tracing::error!(error = format!("{error:#}"), "the old keys for tokens stay"),
             Err(error) => tracing::error!(%error, "reading the keys died"),
@@ -75,4 +117,48 @@ pub(crate) async fn follow(file: PathBuf, grants: Arc<Grants>) {
 async fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
     let metadata = tokio::fs::metadata(file).await.ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(environment: Option<&str>) -> KeySet {
+        let mut file = KeyFile::default();
+        file.add(Algorithm::HS256, environment, SystemTime::UNIX_EPOCH).expect("a key");
+        file.key_set().expect("a set")
+    }
+
+    #[test]
+    fn keys_of_all_sources_are_trusted_together_and_each_source_changes_its_own() {
+        let keyring = Keyring::new(None, SystemTime::UNIX_EPOCH).expect("a key of our own");
+        let own = keyring.grants().keys();
+        let has = |keys: &KeySet| {
+            let trusted = keyring.grants().keys();
+            keys.records().all(|record| trusted.knows(record.kid()))
+        };
+        let [first, second] = [key(None), key(Some("acme"))];
+        keyring.set(KeySource::Orders, first.clone());
+        assert!(has(&own) && has(&first) && !has(&second));
+        keyring.set(KeySource::Orders, second.clone());
+        assert!(has(&own) && !has(&first) && has(&second));
+        keyring.set(KeySource::File, first.clone());
+        assert!(!has(&own) && has(&first) && has(&second));
+    }
+
+    #[test]
+    fn of_two_keys_by_one_id_the_files_counts_and_the_rest_is_taken() {
+        let json = |kid: &str, fill: &str| {
+            let secret = fill.repeat(43);
+            format!(r#"{{"kid":"{kid}","algorithm":"HS256","state":"active","secret":"{secret}"}}"#)
+        };
+        let file = |keys: &[String]| {
+            let json = format!(r#"{{"version":1,"keys":[{}]}}"#, keys.join(","));
+            KeyFile::from_json(json.as_bytes()).expect("a file").key_set().expect("a set")
+        };
+        let (ours, theirs) = (file(&[json("k", "A")]), file(&[json("k", "E"), json("l", "E")]));
+        let all = together(&[ours.clone(), theirs]);
+        assert!(all.len() == 2 && all.knows("l"));
+        assert!(all.merged(&ours).is_ok_and(|same| same.len() == 2), "the one of the file");
+    }
 }

@@ -15,6 +15,7 @@ use std::{
     collections::HashMap,
     fmt::Write as _,
     hash::{BuildHasher as _, RandomState},
+    net::IpAddr,
     sync::Arc,
     time::Instant,
 };
@@ -22,11 +23,11 @@ use std::{
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use rillcast_http::{Problem, Redirect, Reply, Request};
 use rillcast_token::{
-    Grant, Grants, RedactedPath, TokenError, TokenPath, claims::DEFAULT_ENVIRONMENT,
+    Country, Grant, Grants, RedactedPath, TokenError, TokenPath, claims::DEFAULT_ENVIRONMENT,
     token_path::TOKEN_PATH_START,
 };
 
-use crate::private_paths::PrivatePaths;
+use crate::{geo::Places, orders::ordered_limits::OrderedLimits, private_paths::PrivatePaths};
 
 /// Query parameters that carry a token.
 const TOKEN_PARAMETERS: [&str; 2] = ["token", "access_token"];
@@ -43,6 +44,10 @@ pub struct Gate {
     pub private: PrivatePaths,
     /// The cookie that may hold one.
     pub cookie: String,
+    /// Where clients are, for tokens that are good in some countries only; without it those are good nowhere.
+    pub places: Option<Arc<Places>>,
+    /// What orders say of how much may be asked.
+    pub limits: OrderedLimits,
     /// Reads the clock for budgets and sessions.
     pub monotonic: fn() -> Instant,
 }
@@ -126,9 +131,14 @@ impl Gate {
         if grant.restricts_country() || grant.restricts_referrer() {
             let referrer = [header::REFERER, header::ORIGIN].into_iter();
             let referrer = referrer.filter_map(|name| request.headers.get(name)?.to_str().ok()).next();
-            grant.permits(client, None, referrer)?;
+            let country = grant.restricts_country().then(|| self.country(client)).flatten();
+            grant.permits(client, country, referrer)?;
         }
         Ok(grant)
+    }
+
+    fn country(&self, client: IpAddr) -> Option<Country> {
+        self.places.as_ref()?.country(client)?.as_str().parse().ok()
     }
 }
 

@@ -307,12 +307,13 @@ impl Hasher for Carried {
     }
 }
 
-/// All objects of an environment whose target begins alike, queries included: what a purge names.
+/// All objects of an environment, or of all, whose target begins alike, queries included: what a purge names.
 ///
 /// A prefix is text: `/vod/film` covers `/vod/film.mp4/…` and `/vod/films/…`; end it with a slash to mean a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix {
-    environment: Box<str>,
+    /// All without.
+    environment: Option<Box<str>>,
     path: Box<str>,
 }
 
@@ -323,16 +324,25 @@ impl Prefix {
     /// [`KeyError`]; a prefix must not end within a triplet.
     pub fn of(environment: &str, path: &str) -> Result<Self, KeyError> {
         check_environment(environment)?;
+        Ok(Self { environment: Some(environment.into()), ..Self::everywhere(path)? })
+    }
+
+    /// The same of all environments.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn everywhere(path: &str) -> Result<Self, KeyError> {
         let path = canonical::path(path)?;
         if path.len() > MAX_TARGET_BYTES {
             return Err(KeyError::TooLong);
         }
-        Ok(Self { environment: environment.into(), path: path.into() })
+        Ok(Self { environment: None, path: path.into() })
     }
 
     /// Whether it covers `name`.
     pub fn covers(&self, name: &dyn Named) -> bool {
-        name.environment() == &*self.environment && name.target().starts_with(&*self.path)
+        self.environment.as_ref().is_none_or(|environment| name.environment() == &**environment)
+            && name.target().starts_with(&*self.path)
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! - [`order`]: an order, and its line of JSON. [`snapshot`]: the state at a number.
 //! - [`ledger`]: orders in sequence, pure. [`state_file`]: the ledger on disk.
+//! - [`ordered_limits`]: the limits that are in force, for the cores.
 //! - [`feed`]: the side of the control plane. [`source`]: the ways to the edge. [`follower`]: the task at the edge.
 //!
 //! Invariants: an order is applied once, in sequence, or the edge knows that it missed some and asks for a snapshot; what
@@ -20,6 +21,7 @@ pub mod follower;
 pub mod ledger;
 pub mod metrics;
 pub mod order;
+pub mod ordered_limits;
 pub mod revocations;
 pub mod snapshot;
 pub mod source;

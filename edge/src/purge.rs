@@ -66,6 +66,8 @@ impl SurrogateId {
 pub enum Meant {
     /// One object.
     Key(Key),
+    /// One path and query in all environments; that of the key does not matter.
+    Target(Key),
     /// All whose path and query begin alike.
     Prefix(Prefix),
     /// All that carry this surrogate key.
@@ -155,7 +157,7 @@ impl Purges {
                 }
                 state.generations.entry(id).or_default().note(hardness, epoch);
             }
-            Meant::Key(_) | Meant::Prefix(_) => {
+            Meant::Key(_) | Meant::Target(_) | Meant::Prefix(_) => {
                 if state.rules.len() >= RULES_MAX {
                     state.rules.clear();
                     state.all.note(Hardness::Hard, epoch);
@@ -220,6 +222,7 @@ impl Rule {
     fn means(&self, asked: &Key) -> bool {
         match &self.meant {
             Meant::Key(key) => key == asked,
+            Meant::Target(key) => key.target() == asked.target(),
             Meant::Prefix(prefix) => prefix.covers(asked as &dyn Named),
             Meant::Surrogate(_) | Meant::All => false,
         }

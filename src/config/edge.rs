@@ -1,6 +1,8 @@
-//! The edge: where its responses come from, and what it may keep.
+//! The edge: where its responses come from, what it may keep, and whom it listens to.
 
-use std::path::PathBuf;
+mod control;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rillcast_edge::cache::CacheLimits;
@@ -13,6 +15,7 @@ use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConf
 
 use rillcast_http::Networks;
 
+pub(crate) use self::control::{OrdersConfig, OrdersFrom, Service};
 use super::raw::{RawEdge, RawSpeech, RawTokens, RawUpstream};
 use super::{ConfigError, MIB, networks};
 
@@ -21,8 +24,14 @@ use super::{ConfigError, MIB, networks};
 pub(crate) struct EdgeConfig {
     /// Where its responses come from; from the origin in this process without.
     pub(crate) far: Option<(UpstreamsConfig, FarConfig)>,
+    /// Whom it trusts that speaks TLS: upstreams and the control plane.
+    pub(crate) trust: Trust,
     /// Who may see what.
     pub(crate) tokens: TokenConfig,
+    /// Where orders come from, if there are any.
+    pub(crate) orders: Option<OrdersConfig>,
+    /// The database of countries, if there is one.
+    pub(crate) countries: Option<PathBuf>,
 }
 
 /// Who may see what.
@@ -43,7 +52,19 @@ pub(crate) struct TokenConfig {
 /// # Errors
 /// [`ConfigError`]. What is wrong with upstreams shows when they are set up.
 pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
-    Ok(EdgeConfig { far: far(raw)?, tokens: tokens(&raw.tokens)? })
+    let trust = path(&raw.ca_file).map_or(Trust::WebRoots, Trust::File);
+    Ok(EdgeConfig {
+        far: far(raw, &trust)?,
+        trust,
+        tokens: tokens(&raw.tokens)?,
+        orders: control::orders(&raw.orders)?,
+        countries: path(&raw.geo.database),
+    })
+}
+
+/// A path that may be left empty.
+fn path(raw: &Path) -> Option<PathBuf> {
+    (!raw.as_os_str().is_empty()).then(|| raw.to_owned())
 }
 
 fn tokens(raw: &RawTokens) -> Result<TokenConfig, ConfigError> {
@@ -54,20 +75,18 @@ fn tokens(raw: &RawTokens) -> Result<TokenConfig, ConfigError> {
     }
     Ok(TokenConfig {
         private: private.map_err(|source| ConfigError::Private { source })?,
-        keys: (!raw.keys.as_os_str().is_empty()).then(|| raw.keys.clone()),
+        keys: path(&raw.keys),
         cookie: raw.cookie.clone(),
         sign_for: networks("edge.tokens.sign_for", &raw.sign_for)?,
     })
 }
 
-fn far(raw: &RawEdge) -> Result<Option<(UpstreamsConfig, FarConfig)>, ConfigError> {
+fn far(raw: &RawEdge, trust: &Trust) -> Result<Option<(UpstreamsConfig, FarConfig)>, ConfigError> {
     if raw.upstream.is_empty() {
         return Ok(None);
     }
     let mut upstreams = UpstreamsConfig::new(raw.node.clone(), raw.upstream.iter().map(upstream).collect());
-    if !raw.ca_file.as_os_str().is_empty() {
-        upstreams.trust = Trust::File(raw.ca_file.clone());
-    }
+    upstreams.trust = trust.clone();
     let policy = Policy {
         negative_max: Duration::from_secs(raw.negative_s),
         stale_max: Duration::from_secs(raw.stale_max_s),

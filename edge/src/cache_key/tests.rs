@@ -238,6 +238,8 @@ fn a_prefix_covers_what_begins_alike_in_its_environment() {
     ] {
         let key = Key::of(&rules, environment, path, query).unwrap();
         assert_eq!(prefix.covers(&key), covered, "{key:?}");
+        let is_there = path.starts_with("/vod/film");
+        assert_eq!(Prefix::everywhere("/vod/fil%6d").unwrap().covers(&key), is_there, "{key:?}");
     }
     assert!(Prefix::of("", "/").unwrap().covers(&Key::of(&rules, "", "/a", None).unwrap()));
     assert_eq!(Prefix::of("", "vod"), Err(KeyError::NotAbsolute));

@@ -90,7 +90,7 @@ impl Stock {
     /// From now on nobody is answered from what is `meant`. Blocks for the sweep: not for a data-plane core.
     pub(super) fn purge(&self, meant: Meant, hardness: Hardness) {
         let what = match &meant {
-            Meant::Key(_) => "url",
+            Meant::Key(_) | Meant::Target(_) => "url",
             Meant::Prefix(_) => "prefix",
             Meant::Surrogate(_) => "surrogate_key",
             Meant::All => "all",

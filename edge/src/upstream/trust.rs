@@ -62,6 +62,25 @@ impl Roots {
     }
 }
 
+impl Trust {
+    /// How to speak TLS with other services of the operator that the same authorities vouch for; none where the
+    /// authorities are those of the web.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn for_links(&self) -> Result<Option<ClientConfig>, UpstreamConfigError> {
+        Ok(match Roots::read(self)? {
+            Roots::Web => None,
+            roots @ Roots::Own(_) => {
+                let mut config = Arc::unwrap_or_clone(roots.client_config(Speech::Negotiated));
+                // A link says itself what it speaks.
+                config.alpn_protocols.clear();
+                Some(config)
+            }
+        })
+    }
+}
+
 fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
     let mut pem = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;

@@ -105,6 +105,24 @@ async fn what_is_purged_is_asked_for_anew_and_the_rest_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_purge_of_all_environments_means_each_and_of_another_none() {
+    let (world, origin) = World::of(|_| Act::respond(200, "Cache-Control: max-age=600\r\n", b"film"));
+    let elsewhere = Key::of(world.edge.rules(), "acme", "/vod/film", None).unwrap();
+    for (meant, fetches) in [
+        (Meant::Key(elsewhere.clone()), 0),
+        (Meant::Prefix(Prefix::of("acme", "/vod/").unwrap()), 0),
+        (Meant::Target(elsewhere), 1),
+        (Meant::Prefix(Prefix::everywhere("/vod/").unwrap()), 1),
+    ] {
+        world.get("/vod/film").await;
+        let count = origin.count();
+        world.edge.purge(meant.clone(), Hardness::Hard);
+        world.get("/vod/film").await;
+        assert_eq!(origin.count(), count + fetches, "{meant:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_purge_during_a_fill_reaches_its_result() {
     let (world, origin) = World::of(|_| halves());
     for (number, (name, meant)) in meanings(&world).into_iter().enumerate() {

@@ -18,7 +18,7 @@ use crate::{
     network::Network,
     path_prefix::PathPrefixes,
     referrer::Referrer,
-    revocations::{Marks, TokenId},
+    revocations::{Marks, TokenDigest, TokenId},
 };
 
 /// What one token allows, read and bounded; made only by [`verify`](crate::verify()) and [`Grants`](crate::Grants).
@@ -206,13 +206,13 @@ impl Grant {
             _ => None,
         };
         let prefixes = prefixes.ok_or(TokenError::Malformed { what: "its path prefixes (paths)" })?;
-        let id = TokenId::of(token);
+        let digest = TokenDigest::of(token);
         let marks = Marks::of(
             environment,
             session.as_deref(),
             token_name.as_deref(),
             subject.as_deref(),
-            (record.kid(), id),
+            (record.kid(), digest),
         );
         let starts = claims.nbf.unwrap_or_default().time();
         Ok(Self {
@@ -223,7 +223,7 @@ impl Grant {
             kid: record.kid().into(),
             key_environment: record.environment().map(Into::into),
             key: record.thumbprint(),
-            id,
+            id: digest.id(),
             marks,
             from: starts.checked_sub(NOT_BEFORE_LEEWAY).unwrap_or(starts),
             until: claims.exp.time() + EXPIRY_LEEWAY,

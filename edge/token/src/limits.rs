@@ -32,8 +32,8 @@ pub const KEYS_MAX: usize = 256;
 pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 /// Bytes of a shared secret, at least (RFC 7518 §3.2) and at most.
 pub const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=512;
-/// Revocations that are in force at the same time.
-pub const REVOCATIONS_MAX: usize = 100_000;
+/// Revocations that are in force at the same time; as many as an edge remembers of its orders.
+pub const REVOCATIONS_MAX: usize = 200_000;
 
 /// How much before `nbf` a token is taken: two machines that keep time differ by less, and a viewer who was just given a
 /// token must not be told to wait.

@@ -10,7 +10,11 @@ use aws_lc_rs::digest::{self, SHA256};
 
 use crate::limits::REVOCATIONS_MAX;
 
-/// What is revoked. Environments are walls here too: a session of one tenant says nothing about another's.
+/// In place of an environment: all of them. No environment has this name.
+pub const ALL_ENVIRONMENTS: &str = "*";
+
+/// What is revoked. Environments are walls here too: a session of one tenant says nothing about another's, unless
+/// [`ALL_ENVIRONMENTS`] are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revoked<'a> {
     /// All tokens of a session, and the session itself.
@@ -33,6 +37,11 @@ pub enum Revoked<'a> {
         kid: &'a str,
         /// The eight hexadecimal digits, in lower case.
         hash8: &'a str,
+    },
+    /// One token by the SHA-256 of its text.
+    Hash {
+        /// The 64 hexadecimal digits, in lower case.
+        sha256: &'a str,
     },
     /// All tokens of a viewer.
     Subject {
@@ -116,6 +125,7 @@ impl Mark {
             Revoked::Session { environment, id } => ["session", environment, id],
             Revoked::Token { environment, id } => ["token", environment, id],
             Revoked::Logged { kid, hash8 } => ["logged", kid, hash8],
+            Revoked::Hash { sha256 } => ["hash", sha256, ""],
             Revoked::Subject { environment, id } => ["subject", environment, id],
             Revoked::Key { kid } => ["key", kid, ""],
         };
@@ -135,8 +145,11 @@ pub(crate) struct Marks {
     session: Option<Mark>,
     token: Option<Mark>,
     subject: Option<Mark>,
+    /// The same in all environments: session, token, subject.
+    everywhere: [Option<Mark>; 3],
     key: Mark,
     logged: Mark,
+    hash: Mark,
 }
 
 impl Marks {
@@ -145,15 +158,20 @@ impl Marks {
         session: Option<&str>,
         token: Option<&str>,
         subject: Option<&str>,
-        (kid, id): (&str, TokenId),
+        (kid, digest): (&str, TokenDigest),
     ) -> Self {
-        let hash8 = id.hex();
+        let (hash8, sha256) = (hex(digest.id().0), hex(digest.0));
+        let session = |environment| session.map(|id| Mark::of(Revoked::Session { environment, id }));
+        let token = |environment| token.map(|id| Mark::of(Revoked::Token { environment, id }));
+        let subject = |environment| subject.map(|id| Mark::of(Revoked::Subject { environment, id }));
         Self {
-            session: session.map(|id| Mark::of(Revoked::Session { environment, id })),
-            token: token.map(|id| Mark::of(Revoked::Token { environment, id })),
-            subject: subject.map(|id| Mark::of(Revoked::Subject { environment, id })),
+            session: session(environment),
+            token: token(environment),
+            subject: subject(environment),
+            everywhere: [session(ALL_ENVIRONMENTS), token(ALL_ENVIRONMENTS), subject(ALL_ENVIRONMENTS)],
             key: Mark::of(Revoked::Key { kid }),
-            logged: Mark::of(Revoked::Logged { kid, hash8: text(&hash8) }),
+            logged: Mark::of(Revoked::Logged { kid, hash8: &hash8 }),
+            hash: Mark::of(Revoked::Hash { sha256: &sha256 }),
         }
     }
 
@@ -163,7 +181,26 @@ impl Marks {
     }
 
     fn all(&self) -> impl Iterator<Item = Mark> {
-        [self.session, self.token, self.subject, Some(self.key), Some(self.logged)].into_iter().flatten()
+        let own = [self.session, self.token, self.subject];
+        let of_all = [Some(self.key), Some(self.logged), Some(self.hash)];
+        own.into_iter().chain(self.everywhere).chain(of_all).flatten()
+    }
+}
+
+/// The SHA-256 of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// The digest of `token`.
+    pub(crate) fn of(token: &str) -> Self {
+        let digest = digest::digest(&SHA256, token.as_bytes());
+        Self(digest.as_ref().first_chunk().copied().expect("a SHA-256 has 32 bytes"))
+    }
+
+    /// Its front.
+    pub(crate) fn id(self) -> TokenId {
+        TokenId(self.0.first_chunk().copied().expect("32 bytes have four"))
     }
 }
 
@@ -175,30 +212,20 @@ pub struct TokenId([u8; 4]);
 impl TokenId {
     /// The id of `token`. Cost: one SHA-256.
     pub(crate) fn of(token: &str) -> Self {
-        let digest = digest::digest(&SHA256, token.as_bytes());
-        Self(digest.as_ref().first_chunk().copied().expect("a SHA-256 has 32 bytes"))
-    }
-
-    /// Its eight hexadecimal digits.
-    fn hex(self) -> [u8; 8] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; 8];
-        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
-            let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-            *pair = [digit(byte >> 4), digit(byte & 15)];
-        }
-        hex
+        TokenDigest::of(token).id()
     }
 }
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text(&self.hex()))
+        f.write_str(&hex(self.0))
     }
 }
 
-fn text(hex: &[u8; 8]) -> &str {
-    std::str::from_utf8(hex).expect("hexadecimal digits are ASCII")
+/// `bytes` in hexadecimal digits.
+fn hex<const N: usize>(bytes: [u8; N]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.into_iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
@@ -208,9 +235,11 @@ mod tests {
     use super::*;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    /// As `sha256sum` has it.
+    const SHA256_OF_TOKEN: &str = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
 
     fn marks(environment: &str) -> Marks {
-        Marks::of(environment, Some("s"), Some("t"), Some("v"), ("k", TokenId::of("token")))
+        Marks::of(environment, Some("s"), Some("t"), Some("v"), ("k", TokenDigest::of("token")))
     }
 
     #[test]
@@ -225,6 +254,12 @@ mod tests {
             (Revoked::Key { kid: "k" }, true, true),
             (Revoked::Logged { kid: "k", hash8: &hash8 }, true, true),
             (Revoked::Logged { kid: "other", hash8: &hash8 }, false, false),
+            (Revoked::Hash { sha256: SHA256_OF_TOKEN }, true, true),
+            (Revoked::Hash { sha256: &hash8 }, false, false),
+            (Revoked::Session { environment: ALL_ENVIRONMENTS, id: "s" }, true, true),
+            (Revoked::Token { environment: ALL_ENVIRONMENTS, id: "t" }, true, true),
+            (Revoked::Subject { environment: ALL_ENVIRONMENTS, id: "v" }, true, true),
+            (Revoked::Subject { environment: ALL_ENVIRONMENTS, id: "s" }, false, false),
             (Revoked::Session { environment: "e", id: "v" }, false, false),
             (Revoked::Subject { environment: "e", id: "s" }, false, false),
             (Revoked::Key { kid: "s" }, false, false),

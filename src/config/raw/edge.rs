@@ -19,6 +19,24 @@ pub(in crate::config) struct RawEdge {
     pub(in crate::config) stale_max_s: u64,
     pub(in crate::config) ignored_parameters: Vec<String>,
     pub(in crate::config) tokens: RawTokens,
+    pub(in crate::config) orders: RawOrders,
+    pub(in crate::config) geo: RawGeo,
+}
+
+/// `[edge.orders]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawOrders {
+    pub(in crate::config) source: String,
+    pub(in crate::config) secret_file: PathBuf,
+    pub(in crate::config) state: PathBuf,
+}
+
+/// `[edge.geo]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawGeo {
+    pub(in crate::config) database: PathBuf,
 }
 
 /// `[edge.tokens]`.
@@ -119,6 +137,8 @@ impl Default for RawEdge {
             stale_max_s: policy.stale_max.as_secs(),
             ignored_parameters: Vec::new(),
             tokens: RawTokens::default(),
+            orders: RawOrders::default(),
+            geo: RawGeo::default(),
         }
     }
 }
