@@ -7,8 +7,8 @@
 //!  none ── private path? ───────────┴─ refused: 401, 403 or 429, with a word for machines
 //! ```
 //!
-//! A token in the path is checked wherever it leads, one elsewhere only where one is needed: a cookie that is too old
-//! must not close what is open to all. No token goes further than here: not into keys, logs, or to upstreams.
+//! A token in the path is checked wherever it leads, one elsewhere only where one is needed: a cookie or a link that is
+//! too old must not close what is open to all. No token goes further than here: not into keys, logs, or to upstreams.
 
 use std::{
     cell::RefCell,
@@ -113,12 +113,12 @@ impl Gate {
         if path.starts_with(TOKEN_PATH_START) {
             return Err(TokenError::Malformed { what: "nothing follows it" }.into());
         }
+        if !self.private.contain(path) {
+            return Ok(Admitted { path, grant: None });
+        }
         if let Some(token) = request.query().and_then(token_of_query) {
             self.check(token, path, request)?;
             return Err(exchange(token, path, request.query().unwrap_or_default()));
-        }
-        if !self.private.contain(path) {
-            return Ok(Admitted { path, grant: None });
         }
         let token = token_of_headers(&request.headers, &self.cookie).ok_or(TokenError::Missing)?;
         let grant = self.check(token, path, request)?;

@@ -1,14 +1,13 @@
 //! Which paths need a token.
 //!
-//! A path is compared as an origin might read it, however it is written: percent-encodings decoded, also twice,
-//! backslashes as slashes, empty segments left out. What cannot be read so is private.
-
-use std::borrow::Cow;
+//! A path is compared in every way in which an origin might read it: percent-encodings decoded or not, also twice,
+//! backslashes as slashes, empty segments left out, dot segments resolved or left out. It is private if it is in one of
+//! them; whether it names anything is for others to say.
 
 use percent_encoding::percent_decode_str;
 
-/// Times a path is decoded before it counts as a trick.
-const DECODINGS_MAX: usize = 3;
+/// Times a path is decoded.
+const DECODINGS_MAX: usize = 4;
 
 /// Folders that need a token, with all below them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,9 +34,10 @@ impl PrivatePaths {
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, PrivatePathError> {
         let folder = |text: &'a str| {
             let error = || PrivatePathError { text: text.to_owned() };
+            let segments: Vec<String> = segments(text).map(str::to_owned).collect();
             let is_plain = text.starts_with('/') && !text.contains(['%', '?', '#', '\\']);
-            let segments = segments(text).filter(|_| is_plain).ok_or_else(error)?;
-            Ok(segments)
+            let is_dotted = segments.iter().any(|segment| segment == "." || segment == "..");
+            if is_plain && !is_dotted { Ok(segments) } else { Err(error()) }
         };
         Ok(Self { folders: texts.into_iter().map(folder).collect::<Result<_, _>>()? })
     }
@@ -49,32 +49,46 @@ impl PrivatePaths {
 
     /// Whether `path`, as sent and without query, needs a token.
     ///
-    /// Cost: nothing where no folder is private, else a look at each byte and an allocation.
+    /// Cost: nothing where no folder is private, else some looks at each byte and a few allocations.
     pub fn contain(&self, path: &str) -> bool {
         if self.folders.is_empty() {
             return false;
         }
-        let Some(path) = segments(path) else { return true };
-        self.folders.iter().any(|folder| path.starts_with(folder))
+        let mut path = path.to_owned();
+        for _ in 0..DECODINGS_MAX {
+            if self.hold(&path) {
+                return true;
+            }
+            let decoded = percent_decode_str(&path).decode_utf8_lossy().into_owned();
+            if decoded == path {
+                return false;
+            }
+            path = decoded;
+        }
+        // Nobody means anything by so many.
+        true
+    }
+
+    /// Whether `path`, with nothing to be decoded any more, lies in a folder.
+    fn hold(&self, path: &str) -> bool {
+        let undotted: Vec<&str> = segments(path).filter(|segment| !matches!(*segment, "." | "..")).collect();
+        let mut resolved: Vec<&str> = Vec::new();
+        for segment in segments(path) {
+            match segment {
+                "." => {}
+                ".." => drop(resolved.pop()),
+                other => resolved.push(other),
+            }
+        }
+        let begins = |path: &[&str], folder: &[String]| {
+            path.len() >= folder.len() && folder.iter().zip(path).all(|(wanted, found)| wanted == found)
+        };
+        self.folders.iter().any(|folder| begins(&undotted, folder) || begins(&resolved, folder))
     }
 }
 
-/// The segments of `path`, decoded; `None` for what no two servers read alike.
-fn segments(path: &str) -> Option<Vec<String>> {
-    let mut path = Cow::Borrowed(path);
-    let mut decodings = 0;
-    while path.contains('%') {
-        decodings += 1;
-        let decoded = percent_decode_str(&path).decode_utf8().ok()?.into_owned();
-        if decodings > DECODINGS_MAX || decoded == *path {
-            return None;
-        }
-        path = Cow::Owned(decoded);
-    }
-    let segments: Vec<_> =
-        path.split(['/', '\\']).filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-    let is_tricky = |segment: &String| segment == "." || segment == ".." || segment.contains('\0');
-    (!segments.iter().any(is_tricky)).then_some(segments)
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['/', '\\']).filter(|segment| !segment.is_empty())
 }
 
 #[cfg(test)]
@@ -102,8 +116,9 @@ mod tests {
             "/vod/x/../private/film.mp4",
             "/vod/%2e%2e/vod/private/film.mp4",
             "/vod/./private/film.mp4",
-            "/vod/%ff/film.mp4",
-            "/vod/100%/film.mp4",
+            "/vod/%ff/%2e%2e/private/film.mp4",
+            "/x/../vod/private/film.mp4",
+            "/vod/%2525252525252570rivate/film.mp4",
         ] {
             check(path, true);
         }
@@ -118,6 +133,10 @@ mod tests {
             "/vod/a%20b.mp4/master.m3u8",
             "/",
             "/vod",
+            "/vod/%ff/film.mp4",
+            "/vod/100%/film.mp4",
+            "/vod/../secret.mp4",
+            "/vod/x/../../private/film.mp4",
         ] {
             check(path, false);
         }

@@ -4,39 +4,39 @@
 mod harness;
 
 #[cfg(test)]
-#[path = "far/faults.rs"]
+#[path = "edge/faults.rs"]
 mod faults;
 #[cfg(test)]
-#[path = "far/keeping.rs"]
+#[path = "edge/keeping.rs"]
 mod keeping;
 #[cfg(test)]
-#[path = "far/live.rs"]
+#[path = "edge/live.rs"]
 mod live;
 #[cfg(test)]
-#[path = "far/sharing.rs"]
+#[path = "edge/sharing.rs"]
 mod sharing;
 #[cfg(test)]
-#[path = "far/world.rs"]
+#[path = "edge/world.rs"]
 mod world;
 
 #[cfg(test)]
-#[path = "upstream/asking.rs"]
+#[path = "edge/asking.rs"]
 mod asking;
 #[cfg(test)]
-#[path = "upstream/choosing.rs"]
+#[path = "edge/choosing.rs"]
 mod choosing;
 #[cfg(test)]
-#[path = "upstream/resuming.rs"]
+#[path = "edge/resuming.rs"]
 mod resuming;
 #[cfg(test)]
-#[path = "upstream/retrying.rs"]
+#[path = "edge/retrying.rs"]
 mod retrying;
 #[cfg(test)]
-#[path = "upstream/secure.rs"]
+#[path = "edge/secure.rs"]
 mod secure;
 #[cfg(test)]
-#[path = "upstream/setting.rs"]
+#[path = "edge/setting.rs"]
 mod setting;
 #[cfg(test)]
-#[path = "upstream/sockets.rs"]
+#[path = "edge/sockets.rs"]
 mod sockets;
