@@ -121,11 +121,13 @@ fn crowd(rig: &Rig, part: Duration) -> anyhow::Result<Crowd> {
 
 /// The most viewers who have every part in time.
 fn sustained(rig: &Rig, progress: &mut Progress) -> anyhow::Result<Figure> {
-    let channel = Channel::open(rig, PART)?;
-    channel.compare()?;
-    let mut most = 0;
+    let (mut most, mut part_bytes) = (0, 0);
     for viewers in LEVELS {
         progress.tell(&format!("E5: {viewers} viewers who fetch every part"));
+        // A fresh server: one that is behind still counts the connections of the viewers before, who had the same addresses.
+        let channel = Channel::open(rig, PART)?;
+        channel.compare()?;
+        part_bytes = channel.stream.part_bytes();
         let seen = channel.watch(rig, viewers, true)?;
         progress.spent(crowd_time(rig));
         let slowest = Duration::from_micros(u64::from(quantile(&seen.part_us, 0.99)));
@@ -135,8 +137,7 @@ fn sustained(rig: &Rig, progress: &mut Progress) -> anyhow::Result<Figure> {
         most = viewers;
     }
     let title = format!(
-        "viewers who fetch every part of {} bytes, and 99 % of them within {} ms of its arrival",
-        channel.stream.part_bytes(),
+        "viewers who fetch every part of {part_bytes} bytes, and 99 % of them within {} ms of its arrival",
         PART.as_millis()
     );
     Ok(Figure::alone("E5-viewers", &title, Unit::Viewers, vec![most as f64]))
