@@ -31,6 +31,8 @@ use crate::{geo::Places, orders::ordered_limits::OrderedLimits, private_paths::P
 
 /// Query parameters that carry a token.
 const TOKEN_PARAMETERS: [&str; 2] = ["token", "access_token"];
+/// How [`TOKEN_PATH_START`] goes on after its slash.
+const TOKEN_FOLDER: &str = "t/";
 /// What a wrong token is answered with must not stay in a cache, nor tell its address to the next page.
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// Names of tokens that a core remembers for its log.
@@ -112,6 +114,10 @@ impl Gate {
         }
         if path.starts_with(TOKEN_PATH_START) {
             return Err(TokenError::Malformed { what: "nothing follows it" }.into());
+        }
+        // A link that was put together badly must not carry it to an origin.
+        if path.starts_with("//") && path.trim_start_matches('/').starts_with(TOKEN_FOLDER) {
+            return Err(TokenError::Malformed { what: "two slashes stand before it" }.into());
         }
         if !self.private.contain(path) {
             return Ok(Admitted { path, grant: None });
@@ -237,6 +243,10 @@ struct RedactedRest<'a>(&'a str);
 
 impl std::fmt::Display for RedactedRest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.contains("eyJ") { RedactedPath::new(self.0).fmt(f) } else { f.write_str(self.0) }
+        if self.0.contains('%') || self.0.contains("eyJ") {
+            RedactedPath::new(self.0).fmt(f)
+        } else {
+            f.write_str(self.0)
+        }
     }
 }

@@ -31,6 +31,7 @@ use std::{
 };
 
 use foldhash::quality::SeedableRandomState;
+use rillcast_token::RedactedPath;
 
 pub use query::{KeyRules, KeyRulesError, MAX_IGNORED, TRACKING};
 
@@ -270,7 +271,8 @@ impl Hash for Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({}:{})", self.environment(), self.target())
+        // A token that stands where none belongs is a part of the target like any other.
+        write!(f, "Key({}:{})", self.environment(), RedactedPath::new(self.target()))
     }
 }
 

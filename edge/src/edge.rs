@@ -73,12 +73,12 @@ pub struct EdgeLocal<L> {
 impl<L> EdgeLocal<L> {
     /// `path`, of any request, as logs may show it: without tokens.
     pub fn redacted<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        // Both are short for something that is asked about with every request.
-        if path.starts_with(TOKEN_PATH_START) || path.contains("eyJ") {
-            Cow::Owned(self.names.redact(path))
-        } else {
-            Cow::Borrowed(path)
-        }
+        // Short for something that is asked about with every request: what is plain has none.
+        let may_carry = path.starts_with(TOKEN_PATH_START)
+            || path.starts_with("//")
+            || path.contains('%')
+            || path.contains("eyJ");
+        if may_carry { Cow::Owned(self.names.redact(path)) } else { Cow::Borrowed(path) }
     }
 
     /// What an origin in this process keeps on this core.
@@ -197,7 +197,7 @@ impl<N: Near> Edge<N> {
     /// Gives the beats that are due away; all of them, if it is the core's last time.
     pub fn tend(&self, local: &EdgeLocal<N::Local>, now: SystemTime, is_last: bool) {
         if let Some(sink) = &self.beats {
-            local.beats.give(sink, now, is_last);
+            local.beats.give(now, is_last, |event| sink.give(event));
         }
     }
 }

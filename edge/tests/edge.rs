@@ -20,6 +20,16 @@ mod sharing;
 mod world;
 
 #[cfg(test)]
+#[path = "edge/house.rs"]
+mod house;
+#[cfg(test)]
+#[path = "edge/sinks.rs"]
+mod sinks;
+#[cfg(test)]
+#[path = "edge/told.rs"]
+mod told;
+
+#[cfg(test)]
 #[path = "edge/asking.rs"]
 mod asking;
 #[cfg(test)]
