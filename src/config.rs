@@ -21,7 +21,9 @@ use rillcast_http::{
 };
 use rillcast_origin::vod::assets::AssetLimits;
 
-pub(crate) use self::edge::{EdgeConfig, OrdersConfig, OrdersFrom, Service, TokenConfig};
+pub(crate) use self::edge::{
+    EdgeConfig, EventsConfig, JwksConfig, OrdersConfig, OrdersFrom, Service, TokenConfig,
+};
 pub(crate) use self::index::IndexConfig;
 use self::raw::{RawClientHeader, RawConfig, RawDelivery, RawDisk, RawHttp, RawLimits, RawListener};
 use crate::cli::ServeArgs;
@@ -98,6 +100,16 @@ pub(crate) enum ConfigError {
     Cookie { name: String },
     #[error("{key}: `{url}` is no URL such as https://control.example/internal/v1, without query")]
     Service { key: &'static str, url: String },
+    #[error(
+        "edge.tokens.jwks: `{url}` is no http or https URL such as https://issuer.example/.well-known/jwks.json"
+    )]
+    Jwks { url: String },
+    #[error(
+        "edge.events.directory: name the folder in which events wait, or set STATE_DIRECTORY (StateDirectory= in systemd)"
+    )]
+    NoEventsFolder,
+    #[error("edge.events.{key} goes with edge.events.url: without it there are no events")]
+    EventsWithoutUrl { key: &'static str },
     #[error("edge.orders.secret_file goes with a source over HTTP: a file needs no secret")]
     SecretOfFile,
     #[error("{key} is {value}: it must be {least} to {most}")]

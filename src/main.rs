@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod config;
 mod control_feed;
+mod event_queue;
 mod front;
 mod index;
 mod inspect;

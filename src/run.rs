@@ -21,8 +21,8 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, TokenConfig};
 use crate::control_feed::{self, Desk};
 use crate::front::{Front, Pass};
-use crate::trusted_keys::Keyring;
-use crate::{logs, open_files};
+use crate::trusted_keys::{Keyring, jwks::KeySetUrl};
+use crate::{event_queue, logs, open_files};
 
 /// Threads for work that no connection should wait behind: opening assets, later control plane and ingest.
 const BACKGROUND_THREADS: usize = 2;
@@ -46,9 +46,15 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     let registry = Registry::new();
     let metrics = HttpMetrics::register(&registry).context("cannot register metrics")?;
     let readiness = Readiness::default();
-    let TokenConfig { private, keys, cookie, sign_for } = &config.edge.tokens;
+    let TokenConfig { private, keys, jwks, cookie, sign_for } = &config.edge.tokens;
     let keyring = Arc::new(Keyring::new(keys.as_deref(), time_of_day())?);
     let grants = keyring.grants();
+    let jwks = jwks.as_ref().map(|jwks| KeySetUrl::new(jwks, &registry)).transpose()?;
+    let events = config.edge.events.as_ref();
+    let events = events
+        .map(|events| event_queue::open(events, &config.edge.node, &config.edge.trust, &registry))
+        .transpose()?;
+    let (sink, sender) = events.unzip();
     let countries = config.edge.countries.as_ref().map(|file| Places::open(file).map(Arc::new));
     let places = countries.transpose().context("cannot use edge.geo.database")?;
     let limits = OrderedLimits::default();
@@ -69,7 +75,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     };
     let pass = Pass { grants: Arc::clone(grants), private: private.clone(), sign_for: sign_for.clone() };
     let front = Arc::new(Front {
-        edge: roles::edge(&config, gate, &registry)?,
+        edge: roles::edge(&config, gate, sink, &registry)?,
         pass,
         registry,
         metrics_from: config.metrics_from,
@@ -78,10 +84,19 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     // Before the ready line: whoever waits for it may stop us at once.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let jwks = match jwks {
+        Some(url) => {
+            let came = url.refresh(&keyring).await;
+            Some((url, came))
+        }
+        None => None,
+    };
     let listeners = config.server.listeners.clone();
     let server = Server::start(config.server, &front, metrics).map_err(announcement::with_advice)?;
     let mut beside = Beside::of(&front);
     beside.keys(config.edge.tokens.keys, &keyring);
+    beside.jwks(jwks, &keyring);
+    beside.events(sender);
     beside.orders(orders, &desk, &front);
     beside.places(places);
     readiness.set(true);

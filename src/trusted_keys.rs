@@ -2,11 +2,14 @@
 //!
 //! ```text
 //!  key file, looked at again ─┐
-//!  orders ────────────────────┴─▶ Keyring ─ all together ─▶ Grants
+//!  key set at a URL ──────────┼─▶ Keyring ─ all together ─▶ Grants
+//!  orders ────────────────────┘
 //! ```
 //!
 //! Of two keys by one id the one from the file counts: an operator's own word before that of others. A source that fails
 //! changes nothing.
+
+pub(crate) mod jwks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum KeySource {
     /// The operator's file, or a key of our own.
     File,
+    /// The key set of an issuer.
+    Jwks,
     /// Orders of a control plane.
     Orders,
 }
@@ -34,7 +39,7 @@ pub(crate) enum KeySource {
 /// Keys of all sources; [`Grants`] gets them together whenever those of one change.
 pub(crate) struct Keyring {
     grants: Arc<Grants>,
-    known: Mutex<[KeySet; 2]>,
+    known: Mutex<[KeySet; 3]>,
 }
 
 impl Keyring {
@@ -52,7 +57,7 @@ impl Keyring {
             }
         };
         let grants = Arc::new(Grants::new(&GrantLimits::default(), HashKey::random(), keys.clone()));
-        Ok(Self { grants, known: Mutex::new([keys, KeySet::default()]) })
+        Ok(Self { grants, known: Mutex::new([keys, KeySet::default(), KeySet::default()]) })
     }
 
     /// What judges tokens by these keys.
@@ -63,9 +68,10 @@ impl Keyring {
     /// These are the keys of `source` from now on.
     pub(crate) fn set(&self, source: KeySource, keys: KeySet) {
         let mut known = self.known.lock();
-        let [file, orders] = &mut *known;
+        let [file, jwks, orders] = &mut *known;
         *match source {
             KeySource::File => file,
+            KeySource::Jwks => jwks,
             KeySource::Orders => orders,
         } = keys;
         self.grants.set_keys(together(&*known));

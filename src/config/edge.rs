@@ -15,7 +15,7 @@ use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConf
 
 use rillcast_http::Networks;
 
-pub(crate) use self::control::{OrdersConfig, OrdersFrom, Service};
+pub(crate) use self::control::{EventsConfig, JwksConfig, OrdersConfig, OrdersFrom, Service};
 use super::raw::{RawEdge, RawSpeech, RawTokens, RawUpstream};
 use super::{ConfigError, MIB, networks};
 
@@ -30,6 +30,10 @@ pub(crate) struct EdgeConfig {
     pub(crate) tokens: TokenConfig,
     /// Where orders come from, if there are any.
     pub(crate) orders: Option<OrdersConfig>,
+    /// Where events go, if they are wanted.
+    pub(crate) events: Option<EventsConfig>,
+    /// What this node is called.
+    pub(crate) node: String,
     /// The database of countries, if there is one.
     pub(crate) countries: Option<PathBuf>,
 }
@@ -41,6 +45,8 @@ pub(crate) struct TokenConfig {
     pub(crate) private: PrivatePaths,
     /// The file of the keys that are trusted; a key of our own, made at the start, without.
     pub(crate) keys: Option<PathBuf>,
+    /// Where more keys are fetched.
+    pub(crate) jwks: Option<JwksConfig>,
     /// The cookie that may hold a token.
     pub(crate) cookie: String,
     /// Whom the page is given tokens for.
@@ -58,6 +64,8 @@ pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
         trust,
         tokens: tokens(&raw.tokens)?,
         orders: control::orders(&raw.orders)?,
+        events: control::events(&raw.events)?,
+        node: raw.node.clone(),
         countries: path(&raw.geo.database),
     })
 }
@@ -76,6 +84,7 @@ fn tokens(raw: &RawTokens) -> Result<TokenConfig, ConfigError> {
     Ok(TokenConfig {
         private: private.map_err(|source| ConfigError::Private { source })?,
         keys: path(&raw.keys),
+        jwks: control::jwks(raw)?,
         cookie: raw.cookie.clone(),
         sign_for: networks("edge.tokens.sign_for", &raw.sign_for)?,
     })

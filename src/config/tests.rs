@@ -52,6 +52,18 @@ fn the_example_names_every_key() {
     assert!(missing.is_empty(), "config/all-in-one.toml does not name {missing:?}");
 }
 
+/// The example of an edge is one that starts, as far as a file alone can tell.
+#[test]
+fn the_example_of_an_edge_has_all_that_an_edge_needs() {
+    let config = parse(include_str!("../../config/edge.toml")).expect("the example is valid");
+    let EdgeConfig { far, tokens, orders, events, countries, .. } = config.edge;
+    let (upstreams, _) = far.expect("upstreams");
+    assert_eq!(upstreams.upstreams.len(), 3);
+    let jwks = tokens.jwks.expect("a key set");
+    assert_eq!((&*jwks.origin, &*jwks.target), ("https://issuer.example", "/.well-known/jwks.json"));
+    assert!(orders.is_some_and(|orders| orders.state.is_some()) && events.is_some() && countries.is_some());
+}
+
 #[test]
 fn mistakes_say_where_they_are() {
     let cases = [
@@ -63,6 +75,13 @@ fn mistakes_say_where_they_are() {
         ("[[http.listener]]\naddress = \"127.0.0.1:1\"\nkey = \"k\"", "give both or none"),
         ("[[http.listener]]\naddress = \"localhost\"", "invalid socket address"),
         ("[origin]\nopen_assets = 0", "origin.open_assets is 0: it must be 1 to 1000000"),
+        ("[edge.orders]\nsource = \"ftp://h/orders\"", "edge.orders.source: `ftp://h/orders`"),
+        ("[edge.orders]\nsource = \"https://h/orders?x\"", "without query"),
+        ("[edge.orders]\nsource = \"f\"\nsecret_file = \"s\"", "edge.orders.secret_file goes with"),
+        ("[edge.events]\nurl = \"control.example\"\ndirectory = \"d\"", "edge.events.url: `control.example`"),
+        ("[edge.events]\ndirectory = \"d\"", "edge.events.directory goes with edge.events.url"),
+        ("[edge.tokens]\njwks = \"issuer.example/keys\"", "edge.tokens.jwks: `issuer.example/keys`"),
+        ("[edge.tokens]\njwks = \"https:///keys\"", "edge.tokens.jwks: `https:///keys`"),
         ("[log]\nlevel = \"a=b=c\"", "log.level"),
         ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
     ];

@@ -9,8 +9,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::owned::{Owned, Stoppable};
 use crate::control_feed::{Desk, Following};
+use crate::event_queue::Sending;
 use crate::front::Front;
-use crate::trusted_keys::{self, Keyring};
+use crate::trusted_keys::{self, Keyring, jwks::KeySetUrl};
 
 /// How often the edge gives evicted memory back.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +40,17 @@ impl Beside {
     pub(super) fn keys(&mut self, file: Option<PathBuf>, keyring: &Arc<Keyring>) {
         let following = file.map(|file| trusted_keys::follow(file, Arc::clone(keyring)));
         self.owned.extend(following.map(Owned::spawn));
+    }
+
+    /// Keeps `keyring` to a key set that was asked for already; whether it came is told with it.
+    pub(super) fn jwks(&mut self, jwks: Option<(KeySetUrl, bool)>, keyring: &Arc<Keyring>) {
+        let following = jwks.map(|(url, came)| url.follow(Arc::clone(keyring), came));
+        self.owned.extend(following.map(Owned::spawn));
+    }
+
+    /// Writes events down and sends them.
+    pub(super) fn events(&mut self, sender: Option<Sending>) {
+        self.stoppable.extend(sender.map(|sender| Stoppable::spawn("events", |stop| sender.run(stop))));
     }
 
     /// Follows orders, and does what they say.

@@ -7,6 +7,7 @@ use anyhow::Context;
 use prometheus::Registry;
 use rillcast_edge::authorize::Gate;
 use rillcast_edge::edge::{Edge, Source};
+use rillcast_edge::events::sender::Sink;
 use rillcast_edge::far::FarEdge;
 use rillcast_edge::metrics::EdgeMetrics;
 use rillcast_edge::upstream::{UpstreamMetrics, Upstreams};
@@ -18,8 +19,13 @@ use super::time_of_day;
 use crate::config::Config;
 use crate::front::NearOrigin;
 
-/// The edge role, and behind it what it has its responses from.
-pub(super) fn edge(config: &Config, gate: Gate, registry: &Registry) -> anyhow::Result<Edge<NearOrigin>> {
+/// The edge role, and behind it what it has its responses from; `sink` is told what sessions do.
+pub(super) fn edge(
+    config: &Config,
+    gate: Gate,
+    sink: Option<Sink>,
+    registry: &Registry,
+) -> anyhow::Result<Edge<NearOrigin>> {
     let metrics = EdgeMetrics::register(registry).context("cannot register metrics")?;
     let background = tokio::runtime::Handle::current();
     let source = match &config.edge.far {
@@ -33,7 +39,11 @@ pub(super) fn edge(config: &Config, gate: Gate, registry: &Registry) -> anyhow::
             Source::Far(Box::new(far))
         }
     };
-    Ok(Edge::new(gate, source, metrics))
+    let edge = Edge::new(gate, source, metrics);
+    Ok(match sink {
+        Some(sink) => edge.with_beats(sink),
+        None => edge,
+    })
 }
 
 /// The origin role.

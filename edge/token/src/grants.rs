@@ -20,7 +20,10 @@ mod verified;
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -89,6 +92,8 @@ pub struct Grants {
     bad: Mutex<Bounded<Fingerprint, (u64, Instant)>>,
     sessions: Sessions,
     budget: Budget,
+    /// Tokens whose key id no key has.
+    strangers: AtomicU64,
 }
 
 impl Grants {
@@ -102,6 +107,7 @@ impl Grants {
             bad: Mutex::new(Bounded::new(limits.bad_entries, usize::MAX)),
             sessions: Sessions::new(&limits.sessions),
             budget: Budget::new(limits.budget.clone()),
+            strangers: AtomicU64::new(0),
         }
     }
 
@@ -131,6 +137,12 @@ impl Grants {
     /// The keys that are trusted now.
     pub fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.trust.load().keys)
+    }
+
+    /// How many tokens have named a key that is not known: who has a source of keys may ask it then
+    /// ([`RefetchGate`](crate::RefetchGate)).
+    pub fn strangers(&self) -> u64 {
+        self.strangers.load(Ordering::Relaxed)
     }
 
     /// How often keys or revocations have changed.
@@ -210,7 +222,11 @@ impl Grants {
         (path, client): (&str, IpAddr),
         (now, monotonic): (SystemTime, Instant),
     ) -> Result<Arc<Grant>, TokenError> {
-        let candidate = Candidate::read(token, &trust.keys)?;
+        let candidate = Candidate::read(token, &trust.keys).inspect_err(|error| {
+            if *error == TokenError::KeyUnknown {
+                self.strangers.fetch_add(1, Ordering::Relaxed);
+            }
+        })?;
         let unverified = candidate.unverified();
         let is_current = match unverified.is_current(now) {
             Err(TokenError::Expired) if self.sessions.goes_on(unverified, monotonic) => false,

@@ -1,11 +1,13 @@
-//! The control plane as an edge sees it: where orders come from.
+//! The control plane as an edge sees it: where orders and keys come from, and where events go.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
+use rillcast_edge::upstream::Trust;
+
 use super::path;
 use crate::config::ConfigError;
-use crate::config::raw::RawOrders;
+use crate::config::raw::{RawEvents, RawOrders, RawTokens};
 
 /// Where orders come from, and where what they said is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,24 @@ pub(crate) enum OrdersFrom {
     Path(PathBuf),
     /// A control plane on another machine.
     Service(Service),
+}
+
+/// Where events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventsConfig {
+    pub(crate) to: Service,
+    /// The folder in which they wait.
+    pub(crate) folder: PathBuf,
+}
+
+/// A key set that its issuer publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JwksConfig {
+    /// Scheme, host and port.
+    pub(crate) origin: String,
+    /// Path and query.
+    pub(crate) target: String,
+    pub(crate) trust: Trust,
 }
 
 /// A service of the operator on another machine.
@@ -57,6 +77,37 @@ pub(super) fn orders(raw: &RawOrders) -> Result<Option<OrdersConfig>, ConfigErro
     };
     let state = path(&raw.state).or_else(|| Some(state_folder()?.join("orders.state")));
     Ok(Some(OrdersConfig { from, state }))
+}
+
+/// Types `[edge.events]`; none where there is no URL.
+pub(super) fn events(raw: &RawEvents) -> Result<Option<EventsConfig>, ConfigError> {
+    if raw.url.is_empty() {
+        let others = [("secret_file", &raw.secret_file), ("directory", &raw.directory)];
+        let set = others.into_iter().find(|(_, path)| !path.as_os_str().is_empty());
+        return set.map_or(Ok(None), |(key, _)| Err(ConfigError::EventsWithoutUrl { key }));
+    }
+    let folder = path(&raw.directory).or_else(|| Some(state_folder()?.join("events")));
+    let to = Service::of("edge.events.url", &raw.url, &raw.secret_file)?;
+    Ok(Some(EventsConfig { to, folder: folder.ok_or(ConfigError::NoEventsFolder)? }))
+}
+
+/// Types `edge.tokens.jwks`.
+pub(super) fn jwks(raw: &RawTokens) -> Result<Option<JwksConfig>, ConfigError> {
+    let url = raw.jwks.as_str();
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let wrong = || ConfigError::Jwks { url: url.to_owned() };
+    let (scheme, rest) =
+        url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")).ok_or_else(wrong)?;
+    let at = rest.find('/').unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(at).ok_or_else(wrong)?;
+    if authority.is_empty() || authority.contains(['?', '#', '@']) || target.contains('#') {
+        return Err(wrong());
+    }
+    let (origin, target) = (format!("{scheme}://{authority}"), target.to_owned());
+    let trust = path(&raw.jwks_ca_file).map_or(Trust::WebRoots, Trust::File);
+    Ok(Some(JwksConfig { origin, target, trust }))
 }
 
 /// The directory that systemd keeps for us (`StateDirectory=`); the first, where there are several.

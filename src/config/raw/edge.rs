@@ -21,6 +21,16 @@ pub(in crate::config) struct RawEdge {
     pub(in crate::config) tokens: RawTokens,
     pub(in crate::config) orders: RawOrders,
     pub(in crate::config) geo: RawGeo,
+    pub(in crate::config) events: RawEvents,
+}
+
+/// `[edge.events]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawEvents {
+    pub(in crate::config) url: String,
+    pub(in crate::config) secret_file: PathBuf,
+    pub(in crate::config) directory: PathBuf,
 }
 
 /// `[edge.orders]`.
@@ -45,6 +55,8 @@ pub(in crate::config) struct RawGeo {
 pub(in crate::config) struct RawTokens {
     pub(in crate::config) private: Vec<String>,
     pub(in crate::config) keys: PathBuf,
+    pub(in crate::config) jwks: String,
+    pub(in crate::config) jwks_ca_file: PathBuf,
     pub(in crate::config) cookie: String,
     pub(in crate::config) sign_for: Vec<String>,
 }
@@ -54,6 +66,8 @@ impl Default for RawTokens {
         Self {
             private: vec!["/vod/private/".to_owned()],
             keys: PathBuf::new(),
+            jwks: String::new(),
+            jwks_ca_file: PathBuf::new(),
             cookie: "rillcast_token".to_owned(),
             sign_for: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
         }
@@ -139,6 +153,7 @@ impl Default for RawEdge {
             tokens: RawTokens::default(),
             orders: RawOrders::default(),
             geo: RawGeo::default(),
+            events: RawEvents::default(),
         }
     }
 }
