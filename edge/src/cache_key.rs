@@ -32,6 +32,7 @@ use std::{
 
 use foldhash::quality::SeedableRandomState;
 use rillcast_token::RedactedPath;
+use twox_hash::XxHash3_64;
 
 pub use query::{KeyRules, KeyRulesError, MAX_IGNORED, TRACKING};
 
@@ -187,6 +188,11 @@ impl Key {
     /// The query, canonical, without its question mark.
     pub fn query(&self) -> Option<&str> {
         self.target().split_once('?').map(|(_, query)| query)
+    }
+
+    /// What decides which upstream it belongs to: unlike [`Named::key_hash`], the same at every edge and after every start.
+    pub fn affinity(&self) -> u64 {
+        XxHash3_64::oneshot(self.text.as_bytes())
     }
 
     /// Bytes of memory behind it, for weighing.

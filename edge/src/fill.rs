@@ -88,7 +88,7 @@ impl Fill {
     fn demand(&self, headers: HeaderMap) -> Demand {
         let (key, Because { request_id, deadline, .. }) = (&self.flight.key, self.because.clone());
         let target = key.target().parse().unwrap_or_else(|_| PathAndQuery::from_static("/"));
-        Demand { method: ReadMethod::Get, target, headers, affinity: key.key_hash(), request_id, deadline }
+        Demand { method: ReadMethod::Get, target, headers, affinity: key.affinity(), request_id, deadline }
     }
 
     fn fail(&self, error: UpstreamError) -> &'static str {

@@ -224,6 +224,14 @@ fn hashes_are_keyed_by_the_rules() {
 }
 
 #[test]
+fn every_edge_takes_a_key_to_the_same_upstream() {
+    let affinity = |path: &str| Key::of(&KeyRules::default(), "", path, None).unwrap().affinity();
+    // Another value would move keys of all edges at once: it would empty every shield.
+    assert_eq!([affinity("/a"), affinity("/a")], [16_326_299_927_694_043_141; 2]);
+    assert_ne!(affinity("/a"), affinity("/b"));
+}
+
+#[test]
 fn a_prefix_covers_what_begins_alike_in_its_environment() {
     let rules = KeyRules::default();
     let prefix = Prefix::of("acme", "/vod/fil%6d").unwrap();
