@@ -42,6 +42,8 @@ struct Rest {
     left: u32,
     /// Attempts since the last byte.
     in_vain: usize,
+    /// Whether it was silence that broke it off last.
+    is_silent: bool,
 }
 
 impl ResponseBody {
@@ -60,7 +62,7 @@ impl ResponseBody {
             why: Break::Ended,
             is_over: false,
             source: Source { fleet: Arc::clone(fleet), upstream: stream.upstream().clone(), affinity },
-            rest: edition.map(|(ask, edition)| Rest { ask, edition, left, in_vain: 0 }),
+            rest: edition.map(|(ask, edition)| Rest { ask, edition, left, in_vain: 0, is_silent: false }),
             stream: Some(stream),
         }
     }
@@ -123,6 +125,9 @@ impl ResponseBody {
     fn break_off(&mut self, why: Break) {
         // Its place goes to others before a place for the rest is waited for.
         (self.why, self.stream) = (why, None);
+        if let Some(rest) = &mut self.rest {
+            rest.is_silent = why == Break::Idle;
+        }
         if let Some(member) = self.source.member() {
             member.tell(Outcome::Failed);
         }
@@ -172,7 +177,8 @@ impl Source {
         self.fleet.members.iter().find(|member| *member.name() == self.upstream)
     }
 
-    /// Whom to ask for the rest: who sent the start, and then the others in the order of the key.
+    /// Whom to ask for the rest: who sent the start, and then the others in the order of the key, those that are not well
+    /// last. Who fell silent is asked after those that are well: it would most likely be waited for once more.
     fn next(&self, rest: &Rest) -> Option<&Member> {
         let first = self.member()?;
         if !rest.edition.is_known_everywhere() {
@@ -180,8 +186,10 @@ impl Source {
         }
         let others = self.fleet.candidates(self.affinity);
         let others = others.into_iter().filter(|member| member.name() != first.name());
-        let well = others.filter(|member| member.standing() == Standing::In);
-        std::iter::once(first).chain(well).cycle().nth(rest.in_vain)
+        let (well, unwell): (Vec<_>, Vec<_>) = others.partition(|member| member.standing() == Standing::In);
+        let (soon, late) = if rest.is_silent { (None, Some(first)) } else { (Some(first), None) };
+        let order: Vec<_> = soon.into_iter().chain(well).chain(late).chain(unwell).collect();
+        order.into_iter().cycle().nth(rest.in_vain)
     }
 }
 

@@ -266,6 +266,40 @@ async fn silence_in_a_body_is_a_break_like_any_other() {
     assert_eq!(start.elapsed().as_secs(), Duration::from_secs(10).as_secs());
 }
 
+#[tokio::test(start_paused = true)]
+async fn after_silence_another_upstream_is_asked_first() {
+    let silent = Origin::new(|asked| object().act(asked, Some(Cut { at: 400, then: Then::Hang })));
+    let b = Origin::new(|asked| object().act(asked, None));
+    let town = Town::default();
+    town.settle("a", &silent);
+    town.settle("b", &b);
+    let mut response = Setting::new(&town, &two_upstreams()).get("/v").await.unwrap();
+    let start = tokio::time::Instant::now();
+    let (bytes, end) = read(&mut response).await;
+    assert!(end.is_ok() && bytes == object().bytes);
+    assert_eq!((silent.count(), b.count()), (1, 1));
+    assert_eq!(start.elapsed().as_secs(), 10, "it is waited for once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_is_left_alone_is_asked_for_the_rest_where_no_other_has_it() {
+    let gone = |_: &Asked| Act::silent(Then::Close);
+    let (town, a, b) = broken(object(), gone, |asked| match asked.nth {
+        0 => Act::silent(Then::Close),
+        _ => object().act(asked, None),
+    });
+    // `b` is asked first, fails, and is left alone from then on.
+    let mut config = two_upstreams();
+    config.upstreams[1].passive.failures_in_a_row = 1;
+    config.upstreams[1].tier = 0;
+    config.upstreams[0].tier = 1;
+    let setting = Setting::new(&town, &config);
+    let mut response = setting.get("/v").await.unwrap();
+    let (bytes, end) = read(&mut response).await;
+    assert!(end.is_ok() && bytes == object().bytes);
+    assert_eq!((a.count(), b.count()), (2, 2));
+}
+
 /// What an origin does with one request.
 #[derive(Debug, Clone)]
 enum Step {
