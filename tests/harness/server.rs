@@ -14,6 +14,9 @@ const LOG_LINES: usize = 30;
 /// Names the configuration file of every server whose test brings none: the same tests, the other way to deliver.
 const CONFIG: &str = "RILLCAST_TEST_CONFIG";
 
+/// Says where to listen; each one is a listener more.
+const LISTEN: &str = "--listen";
+
 /// A running server; dropping it ends the process. The end of its log is printed when the test that holds it panics.
 pub(crate) struct Server {
     child: Child,
@@ -33,6 +36,12 @@ impl Server {
     /// [`Server::start`] with more arguments behind `serve --media DIR --listen 127.0.0.1:0`.
     pub(crate) fn start_with(media: &Path, args: &[&str]) -> Self {
         Self::start_command(Command::new(env!("CARGO_BIN_EXE_rillcast")), media, args)
+    }
+
+    /// [`Server::start_with`] on `listen`, an address of the loopback and a port, instead of a free port of 127.0.0.1.
+    pub(crate) fn start_on(listen: &str, media: &Path, args: &[&str]) -> Self {
+        let args: Vec<&str> = args.iter().copied().chain([LISTEN, listen]).collect();
+        Self::start_with(media, &args)
     }
 
     /// [`Server::start_with`] for a process that may have `open_files` files and connections open, and no more.
@@ -57,10 +66,12 @@ impl Server {
         if let Some(config) = variable(CONFIG).filter(|_| !args.contains(&"--config")) {
             command.arg("--config").arg(config);
         }
+        if !args.contains(&LISTEN) {
+            command.args([LISTEN, "127.0.0.1:0"]);
+        }
         let mut child = command
             .arg("--media")
             .arg(media)
-            .args(["--listen", "127.0.0.1:0"])
             .args(args)
             .env("CACHE_DIRECTORY", cache.path())
             .stdin(Stdio::null())
