@@ -10,7 +10,7 @@
 //! those who wait for it, and not kept. An object that was found valid remembers the epoch, so that between two purges
 //! the question costs one comparison.
 //!
-//! Invariants: once [`Purges::purge`] has returned, nobody is answered from what it means; rules and generations are
+//! Invariants: once a purge has returned, nobody is answered from what it means; rules and generations are
 //! bounded, and where there are too many, all that is older goes instead.
 
 use std::{

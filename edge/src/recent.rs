@@ -1,7 +1,7 @@
 //! What one core answered of late: what is asked for a thousand times a second is found without a lock.
 //!
 //! Only short objects are remembered, which lie in memory in one piece. Invariants: an entry is used only while its
-//! object is stored, valid and fresh, and no longer than [`LIFE`], so that the cache learns how often it is asked for;
+//! object is stored, valid and fresh, and no longer than a second, so that the cache learns how often it is asked for;
 //! there are at most `ENTRIES_MAX`. Belongs to one core.
 
 use std::{

@@ -13,7 +13,7 @@
 //! token only has to agree.
 //!
 //! Invariants: no message, `Debug` or `Display` of this crate holds a token or a secret; whatever a stranger can make grow
-//! has a limit in [`limits`] or in [`GrantLimits`](grants::GrantLimits).
+//! has a limit in [`limits`] or in [`GrantLimits`].
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
