@@ -1,8 +1,8 @@
 //! The life of a request at the edge, on one screen: authorize, name it, ask whoever has it.
 //!
 //! ```text
-//!  request ─ authorize ─▶ environment, path ─┬─ the origin is here: ask it (`Near`)
-//!                                            └─ it is elsewhere: the cache, then the upstreams (`far`)
+//!  request ─ authorize ─ limits ─▶ environment, path ─┬─ the origin is here: ask it (`Near`)
+//!                                                     └─ it is elsewhere: the cache, then the upstreams (`far`)
 //! ```
 //!
 //! Where the origin is in this process it is called directly: its bodies are files and memory of this machine, and
@@ -14,8 +14,8 @@ pub(crate) mod notes;
 use std::{borrow::Cow, time::SystemTime};
 
 use http::HeaderValue;
-use rillcast_http::{Ended, Reply, Request, Trace};
-use rillcast_token::token_path::TOKEN_PATH_START;
+use rillcast_http::{Ended, Problem, Reply, Request, Trace};
+use rillcast_token::{claims::DEFAULT_ENVIRONMENT, token_path::TOKEN_PATH_START};
 
 pub use self::beats::{BEAT_EVERY, GIVE_MAX};
 use self::{beats::Beats, notes::Notes};
@@ -26,6 +26,7 @@ use crate::{
     events::sender::Sink,
     far::FarEdge,
     metrics::EdgeMetrics,
+    protect::{Asking, Held, Protection},
     recent::Recent,
 };
 
@@ -55,6 +56,7 @@ pub enum Source<N> {
 /// The edge role.
 pub struct Edge<N> {
     gate: Gate,
+    protection: Protection,
     source: Source<N>,
     metrics: EdgeMetrics,
     in_process: Option<HeaderValue>,
@@ -88,9 +90,9 @@ impl<L> EdgeLocal<L> {
 }
 
 impl<N: Near> Edge<N> {
-    /// An edge in front of `source`, behind `gate`.
-    pub fn new(gate: Gate, source: Source<N>, metrics: EdgeMetrics) -> Self {
-        Self { gate, source, metrics, in_process: DIRECT.to_value(), beats: None }
+    /// An edge in front of `source`, behind `gate` and `protection`.
+    pub fn new(gate: Gate, protection: Protection, source: Source<N>, metrics: EdgeMetrics) -> Self {
+        Self { gate, protection, source, metrics, in_process: DIRECT.to_value(), beats: None }
     }
 
     /// The same, which tells `sink` every few seconds what sessions did.
@@ -121,6 +123,11 @@ impl<N: Near> Edge<N> {
         &self.gate
     }
 
+    /// What limits how much is asked.
+    pub fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
     /// The cache, if the origins are elsewhere.
     pub fn far(&self) -> Option<&FarEdge> {
         match &self.source {
@@ -134,6 +141,10 @@ impl<N: Near> Edge<N> {
         let admitted = match self.gate.admit(request) {
             Ok(admitted) => admitted,
             Err(instead) => return self.refuse(request, instead),
+        };
+        let _held = match self.hold(request, &admitted) {
+            Ok(held) => held,
+            Err(problem) => return self.limit(request, problem),
         };
         self.note(request, &admitted);
         let path = admitted.path;
@@ -149,16 +160,45 @@ impl<N: Near> Edge<N> {
             (Source::Far(far), _) => {
                 far.serve(&local.recent, request, admitted.environment(), path, request.query()).await
             }
-            (Source::Near(_), None) => rillcast_http::Problem::internal().into(),
+            (Source::Near(_), None) => Problem::internal().into(),
         }
     }
+
+    /// Counts a request for its token and its client until it has ended; what is left over counts until it is dropped.
+    fn hold(&self, request: &Request, admitted: &Admitted<'_>) -> Result<Option<Held<'_>>, Box<Problem>> {
+        // Cache keys have no word for it.
+        let environment = Some(admitted.environment()).filter(|name| !name.is_empty());
+        let held = self.protection.admit(&Asking {
+            environment: admitted.environment(),
+            grant: admitted.grant.as_deref(),
+            client: request.client.ip,
+            ordered: self.gate.limits.of(environment.unwrap_or(DEFAULT_ENVIRONMENT)),
+            now: (self.gate.monotonic)(),
+        })?;
+        Ok(match Notes::of(&request.trace) {
+            Some(notes) => {
+                notes.holds(held.keep());
+                None
+            }
+            // Nobody will tell us of its end.
+            None => Some(held),
+        })
+    }
+
+    fn limit(&self, request: &Request, problem: Box<Problem>) -> Reply {
+        self.metrics.refuse(problem.slug);
+        let status = CacheStatus { detail: Some(problem.slug), ..CacheStatus::new(Outcome::Local) };
+        notes::count(&self.metrics, &request.trace, &status);
+        problem.into()
+    }
+
     fn refuse(&self, request: &Request, instead: Instead) -> Reply {
         let code = match &instead {
             Instead::Refusal(error) => Some(error.code()),
             Instead::Exchange(_) => None,
         };
         if let Some(code) = code {
-            self.metrics.refused.with_label_values(&[code]).inc();
+            self.metrics.refuse(code);
         }
         let status = CacheStatus { detail: code, ..CacheStatus::new(Outcome::Local) };
         notes::count(&self.metrics, &request.trace, &status);
@@ -189,6 +229,9 @@ impl<N: Near> Edge<N> {
 
     /// A request has ended, on the core of `local`.
     pub fn ended(&self, local: &EdgeLocal<N::Local>, ended: &Ended<'_>) {
+        if let Some(kept) = Notes::of(ended.trace).and_then(Notes::held) {
+            self.protection.release(kept);
+        }
         if self.beats.is_some() {
             local.beats.add(ended);
         }

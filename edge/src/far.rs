@@ -113,15 +113,15 @@ impl FarEdge {
         let now = request.received;
         let asked = match Asked::of(&self.stock.rules, environment, path, query) {
             Ok(asked) => asked,
-            Err(error) => {
-                let (reply, status) = local(no_key(error));
-                self.count(request, &status);
-                return reply;
-            }
+            Err(error) => return self.refuse(request, no_key(error)),
         };
         if let Some(reply) = recent.reply(&asked, &self.stock.purges, now) {
             self.count(request, &CacheStatus::new(Outcome::Hit));
             return reply;
+        }
+        // Before anybody is asked: a loop of edges ends where it is closed. What is fresh here ends it as well.
+        if self.stock.upstreams.loop_name().is_looping(&request.headers) {
+            return self.refuse(request, looping());
         }
         // Boxed, so that what is found at once does not carry the room for what is not.
         let (reply, status) = Box::pin(self.hold(recent, request, &asked, now)).await;
@@ -146,6 +146,14 @@ impl FarEdge {
             Ok(None) => self.find(recent, request, asked, now.max((self.stock.clock)())).await,
             Err(problem) => local(problem),
         }
+    }
+
+    /// Answers with `problem`, which lies with the request.
+    fn refuse(&self, request: &Request, problem: Problem) -> Reply {
+        self.stock.metrics.refuse(problem.slug);
+        let (reply, status) = local(problem);
+        self.count(request, &status);
+        reply
     }
 
     fn count(&self, request: &Request, status: &CacheStatus) {
@@ -281,6 +289,13 @@ fn no_key(error: KeyError) -> Problem {
         }
         _ => Problem::bad_request(error.to_string()),
     }
+}
+
+/// The request came from here, by way of our upstreams (RFC 8586, RFC 5842 §7.2).
+fn looping() -> Problem {
+    let detail =
+        "this edge asked for it itself, by way of its upstreams, or too many nodes have passed it on";
+    Problem::new(StatusCode::LOOP_DETECTED, "loop_detected", "Loop detected", detail)
 }
 
 /// `only-if-cached`, and it is not.

@@ -25,6 +25,7 @@ pub mod metrics;
 mod object;
 pub mod orders;
 pub mod private_paths;
+pub mod protect;
 pub mod purge;
 pub mod recent;
 pub mod upstream;

@@ -10,9 +10,13 @@ pub struct EdgeMetrics {
     /// Requests by what the cache did, in the order of [`Outcome::ALL`]: looked up beforehand, because each request
     /// counts here.
     requests: [IntCounter; Outcome::ALL.len()],
-    /// Requests whose token did not open the door, by the error's code.
+    /// Requests that were refused before anything was looked up, by code.
     pub(crate) refused: IntCounterVec,
     pub(crate) cmcd: CmcdMetrics,
+    /// Those that were refused for asking too much, by code and who asked.
+    pub(crate) limited: IntCounterVec,
+    /// Requests that limits did not count, for want of room.
+    pub(crate) untracked: IntCounter,
     /// Fills by how they ended.
     pub(crate) fills: IntCounterVec,
     /// Bytes that fills brought.
@@ -39,10 +43,24 @@ impl EdgeMetrics {
             requests: Outcome::ALL.map(|outcome| requests.with_label_values(&[outcome.as_str()])),
             refused: labelled(
                 "rillcast_edge_refused_total",
-                "Requests refused for their token or for want of one, by code",
+                "Requests refused before anything was looked up, by code",
                 "code",
             )?,
             cmcd: CmcdMetrics::register(registry)?,
+            limited: added(
+                registry,
+                IntCounterVec::new(
+                    Opts::new("rillcast_edge_limited_total", "Requests refused for asking too much"),
+                    &["code", "whose"],
+                )?,
+            )?,
+            untracked: added(
+                registry,
+                IntCounter::new(
+                    "rillcast_edge_untracked_total",
+                    "Requests that limits had no room to count",
+                )?,
+            )?,
             fills: labelled(
                 "rillcast_edge_fills_total",
                 "Fetches from upstreams, by how they ended",
@@ -73,6 +91,11 @@ impl EdgeMetrics {
         if let Some(counter) = self.requests.get(outcome.index()) {
             counter.inc();
         }
+    }
+
+    /// Counts a refusal by its code.
+    pub(crate) fn refuse(&self, code: &'static str) {
+        self.refused.with_label_values(&[code]).inc();
     }
 }
 

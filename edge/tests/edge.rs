@@ -10,6 +10,9 @@ mod faults;
 #[path = "edge/keeping.rs"]
 mod keeping;
 #[cfg(test)]
+#[path = "edge/limited.rs"]
+mod limited;
+#[cfg(test)]
 #[path = "edge/live.rs"]
 mod live;
 #[cfg(test)]

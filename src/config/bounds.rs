@@ -4,8 +4,10 @@
 
 use std::ops::RangeInclusive;
 
+use rillcast_edge::protect::BURST_MAX;
+
 use super::ConfigError;
-use super::raw::{RawConfig, RawHttp};
+use super::raw::{RawAskLimits, RawConfig, RawHttp};
 
 const DAY_S: u64 = 86_400;
 const MIB: u64 = 1 << 20;
@@ -40,7 +42,7 @@ pub(super) fn check(raw: &RawConfig) -> Result<(), ConfigError> {
         ("origin.notice_changes_ms", of.notice_changes_ms, 0..=60_000),
         ("ops.drain_s", raw.ops.drain_s, 0..=DAY_S),
     ];
-    for (key, value, range) in roles.into_iter().chain(http(&raw.http)) {
+    for (key, value, range) in roles.into_iter().chain(http(&raw.http)).chain(limits(&raw.edge.limits)) {
         if !range.contains(&value) {
             return Err(ConfigError::OutOfBounds { key, value, least: *range.start(), most: *range.end() });
         }
@@ -77,4 +79,18 @@ fn http(raw: &RawHttp) -> impl Iterator<Item = Bound> {
         ("http.compression.queue", wide(compression.queue), 0..=1_000_000),
     ]
     .into_iter()
+}
+
+fn limits(of: &RawAskLimits) -> [Bound; 8] {
+    let (rate, burst, at_once) = (0..=1_000_000, 1..=u64::from(BURST_MAX), 0..=1_000_000);
+    [
+        ("edge.limits.token_requests_per_s", of.token_requests_per_s.into(), rate.clone()),
+        ("edge.limits.token_burst", of.token_burst.into(), burst.clone()),
+        ("edge.limits.token_at_once", of.token_at_once.into(), at_once.clone()),
+        ("edge.limits.client_requests_per_s", of.client_requests_per_s.into(), rate),
+        ("edge.limits.client_burst", of.client_burst.into(), burst),
+        ("edge.limits.client_at_once", of.client_at_once.into(), at_once),
+        ("edge.limits.ipv4_prefix", of.ipv4_prefix.into(), 8..=32),
+        ("edge.limits.ipv6_prefix", of.ipv6_prefix.into(), 16..=128),
+    ]
 }

@@ -11,12 +11,13 @@ use rillcast_edge::far::FarConfig;
 use rillcast_edge::freshness::Policy;
 use rillcast_edge::live_hold::HoldLimits;
 use rillcast_edge::private_paths::PrivatePaths;
+use rillcast_edge::protect::{Allowance, AskLimits, Prefixes};
 use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConfig, UpstreamsConfig};
 
 use rillcast_http::Networks;
 
 pub(crate) use self::control::{EventsConfig, JwksConfig, OrdersConfig, OrdersFrom, Service};
-use super::raw::{RawEdge, RawSpeech, RawTokens, RawUpstream};
+use super::raw::{RawAskLimits, RawEdge, RawSpeech, RawTokens, RawUpstream};
 use super::{ConfigError, MIB, networks};
 
 /// The edge role.
@@ -36,6 +37,8 @@ pub(crate) struct EdgeConfig {
     pub(crate) node: String,
     /// The database of countries, if there is one.
     pub(crate) countries: Option<PathBuf>,
+    /// How much viewers may ask.
+    pub(crate) limits: AskLimits,
 }
 
 /// Who may see what.
@@ -67,12 +70,30 @@ pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
         events: control::events(&raw.events)?,
         node: raw.node.clone(),
         countries: path(&raw.geo.database),
+        limits: limits(&raw.limits)?,
     })
 }
 
 /// A path that may be left empty.
 fn path(raw: &Path) -> Option<PathBuf> {
     (!raw.as_os_str().is_empty()).then(|| raw.to_owned())
+}
+
+fn limits(raw: &RawAskLimits) -> Result<AskLimits, ConfigError> {
+    Ok(AskLimits {
+        token: Allowance {
+            requests_per_s: raw.token_requests_per_s,
+            burst: raw.token_burst,
+            at_once: raw.token_at_once,
+        },
+        client: Allowance {
+            requests_per_s: raw.client_requests_per_s,
+            burst: raw.client_burst,
+            at_once: raw.client_at_once,
+        },
+        exempt: networks("edge.limits.exempt", &raw.exempt)?,
+        prefixes: Prefixes { ipv4: raw.ipv4_prefix, ipv6: raw.ipv6_prefix },
+    })
 }
 
 fn tokens(raw: &RawTokens) -> Result<TokenConfig, ConfigError> {

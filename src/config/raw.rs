@@ -9,7 +9,7 @@ use super::LogFormat;
 
 mod edge;
 
-pub(super) use self::edge::{RawEdge, RawEvents, RawOrders, RawSpeech, RawTokens, RawUpstream};
+pub(super) use self::edge::{RawAskLimits, RawEdge, RawEvents, RawOrders, RawSpeech, RawTokens, RawUpstream};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use rillcast_edge::edge::{Edge, Source};
 use rillcast_edge::events::sender::Sink;
 use rillcast_edge::far::FarEdge;
 use rillcast_edge::metrics::EdgeMetrics;
+use rillcast_edge::protect::Protection;
 use rillcast_edge::upstream::{UpstreamMetrics, Upstreams};
 use rillcast_origin::Origin;
 use rillcast_origin::blob::directory::DirectoryStore;
@@ -39,7 +40,8 @@ pub(super) fn edge(
             Source::Far(Box::new(far))
         }
     };
-    let edge = Edge::new(gate, source, metrics);
+    let protection = Protection::new(config.edge.limits.clone(), metrics.clone(), (gate.monotonic)());
+    let edge = Edge::new(gate, protection, source, metrics);
     Ok(match sink {
         Some(sink) => edge.with_beats(sink),
         None => edge,

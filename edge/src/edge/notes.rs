@@ -12,6 +12,7 @@ use crate::{
     cache_status::{CacheStatus, Outcome},
     cmcd::Cmcd,
     metrics::EdgeMetrics,
+    protect::Kept,
 };
 
 /// Notes about one request. It belongs to its core.
@@ -21,6 +22,7 @@ pub(crate) struct Notes {
     viewing: OnceCell<Viewing>,
     is_startup: Cell<bool>,
     is_stall: Cell<bool>,
+    held: Cell<Option<Kept>>,
 }
 
 /// A request of a session.
@@ -63,6 +65,16 @@ impl Notes {
     pub(crate) fn says(&self, cmcd: &Cmcd) {
         self.is_startup.set(cmcd.startup);
         self.is_stall.set(cmcd.buffer_starved);
+    }
+
+    /// It counts for limits until its end.
+    pub(crate) fn holds(&self, kept: Kept) {
+        self.held.set(Some(kept));
+    }
+
+    /// What counts for limits, once.
+    pub(crate) fn held(&self) -> Option<Kept> {
+        self.held.take()
     }
 
     /// Whose viewing it is; `None` without a session.

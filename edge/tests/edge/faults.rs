@@ -257,3 +257,30 @@ async fn ten_gigabytes_are_not_fetched_for_one_who_has_left() {
     assert_eq!(world.town.connections().await, 0, "nobody reads it any more");
     assert_eq!(world.figure("rillcast_edge_fills_total", "deserted"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_went_through_here_before_is_refused_before_anybody_is_asked() {
+    let (world, origin) = World::of(|_| fresh(60, b"once"));
+    let through = |nodes| [("cdn-loop", nodes)];
+    for nodes in ["rillcast-test", "other, rillcast-test;v=1", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"] {
+        let got = world.get_with("/film", &through(nodes)).await;
+        assert_eq!((got.status, got.field("cache-control")), (508, "no-store"), "{nodes}");
+        assert!(got.text().contains("/problems/loop_detected"), "{nodes}");
+    }
+    assert_eq!((origin.count(), world.figure("rillcast_edge_refused_total", "loop_detected")), (0, 3));
+    for nodes in ["rillcast-test-2", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p"] {
+        assert_eq!(world.get_with("/film", &through(nodes)).await.status, 200, "{nodes}");
+    }
+    // In a loop, everything would wait for itself.
+    assert_eq!(world.get_with("/film?x", &through("rillcast-test")).await.status, 508);
+    assert_eq!(origin.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_names_nothing_is_refused_and_counted() {
+    let (world, origin) = World::of(|_| fresh(60, b""));
+    let long = format!("/{}", "x".repeat(9000));
+    assert_eq!((world.get(&long).await.status, origin.count()), (414, 0));
+    assert_eq!(world.figure("rillcast_edge_refused_total", "target_too_long"), 1);
+    assert_eq!(world.figure("rillcast_edge_requests_total", "local"), 1);
+}

@@ -26,6 +26,7 @@ use rillcast_edge::{
     metrics::EdgeMetrics,
     orders::{order::Name, ordered_limits::OrderedLimits},
     private_paths::PrivatePaths,
+    protect::{AskLimits, Protection},
     upstream::{Dial, UpstreamMetrics, Upstreams},
 };
 use rillcast_http::{
@@ -103,6 +104,8 @@ pub(crate) struct House {
     server: Server,
     pub(crate) origin: Origin,
     pub(crate) registry: Registry,
+    /// What orders say of limits.
+    pub(crate) limits: OrderedLimits,
     keys: KeyFile,
     lines: Arc<Mutex<Vec<String>>>,
     events: Arc<Mutex<Vec<Event>>>,
@@ -128,9 +131,10 @@ impl House {
         keys.add(Algorithm::EdDSA, None, now()).unwrap();
         let (folder, mut tasks, events) = (TempDir::new().unwrap(), JoinSet::new(), Arc::default());
         let (stop, stopped) = oneshot::channel();
+        let limits = OrderedLimits::default();
         let (sink, sender) = sender(&folder, &events);
         tasks.spawn(sender.run(async move { drop(stopped.await) }));
-        let door = Arc::new(Door(edge(&town, &registry, &keys).with_beats(sink)));
+        let door = Arc::new(Door(edge(&town, &registry, &keys, &limits).with_beats(sink)));
         let mut server = ServerConfig::new(vec![Listener::plain("127.0.0.1:0".parse().unwrap())]);
         server.cores = NonZeroUsize::MIN;
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -138,7 +142,7 @@ impl House {
         let take = move |line: &[u8]| sheet.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap());
         server.access_log = Some(AccessLog { format, take: Arc::new(take) });
         let server = Server::start(server, &door, HttpMetrics::register(&registry).unwrap()).unwrap();
-        Self { server, origin, registry, keys, lines, events, stop, tasks, _folder: folder }
+        Self { server, origin, registry, limits, keys, lines, events, stop, tasks, _folder: folder }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -224,7 +228,7 @@ pub(crate) fn claims(paths: &[&str]) -> Claims {
     }
 }
 
-fn edge(town: &Town, registry: &Registry, keys: &KeyFile) -> Edge<Nobody> {
+fn edge(town: &Town, registry: &Registry, keys: &KeyFile, limits: &OrderedLimits) -> Edge<Nobody> {
     let figures = UpstreamMetrics::register(registry).unwrap();
     let dial: Arc<dyn Dial> = Arc::new(town.clone());
     let upstreams = Upstreams::with_dial(&config(&["a"]), &figures, now, &dial).unwrap();
@@ -243,10 +247,11 @@ fn edge(town: &Town, registry: &Registry, keys: &KeyFile) -> Edge<Nobody> {
         private: PrivatePaths::new(["/vod/"]).unwrap(),
         cookie: COOKIE.to_owned(),
         places: None,
-        limits: OrderedLimits::default(),
+        limits: limits.clone(),
         monotonic,
     };
-    Edge::new(gate, Source::Far(Box::new(far)), metrics)
+    let protection = Protection::new(AskLimits::default(), metrics.clone(), monotonic());
+    Edge::new(gate, protection, Source::Far(Box::new(far)), metrics)
 }
 
 /// Sends each event at once, as a batch of its own.

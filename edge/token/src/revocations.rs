@@ -206,7 +206,7 @@ impl TokenDigest {
 
 /// What a token is called in logs: the front of its SHA-256. It does not give the token away, and is the same in all
 /// processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenId([u8; 4]);
 
 impl TokenId {

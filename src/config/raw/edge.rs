@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rillcast_edge::{cache::CacheLimits, freshness::Policy, upstream};
+use rillcast_edge::{cache::CacheLimits, freshness::Policy, protect::AskLimits, upstream};
 use serde::{Deserialize, Serialize};
 
 /// `[edge]`.
@@ -19,6 +19,7 @@ pub(in crate::config) struct RawEdge {
     pub(in crate::config) stale_max_s: u64,
     pub(in crate::config) ignored_parameters: Vec<String>,
     pub(in crate::config) tokens: RawTokens,
+    pub(in crate::config) limits: RawAskLimits,
     pub(in crate::config) orders: RawOrders,
     pub(in crate::config) geo: RawGeo,
     pub(in crate::config) events: RawEvents,
@@ -70,6 +71,38 @@ impl Default for RawTokens {
             jwks_ca_file: PathBuf::new(),
             cookie: "rillcast_token".to_owned(),
             sign_for: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
+        }
+    }
+}
+
+/// `[edge.limits]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawAskLimits {
+    pub(in crate::config) token_requests_per_s: u32,
+    pub(in crate::config) token_burst: u32,
+    pub(in crate::config) token_at_once: u32,
+    pub(in crate::config) client_requests_per_s: u32,
+    pub(in crate::config) client_burst: u32,
+    pub(in crate::config) client_at_once: u32,
+    pub(in crate::config) ipv4_prefix: u32,
+    pub(in crate::config) ipv6_prefix: u32,
+    pub(in crate::config) exempt: Vec<String>,
+}
+
+impl Default for RawAskLimits {
+    fn default() -> Self {
+        let AskLimits { token, client, prefixes, exempt: _ } = AskLimits::default();
+        Self {
+            token_requests_per_s: token.requests_per_s,
+            token_burst: token.burst,
+            token_at_once: token.at_once,
+            client_requests_per_s: client.requests_per_s,
+            client_burst: client.burst,
+            client_at_once: client.at_once,
+            ipv4_prefix: prefixes.ipv4,
+            ipv6_prefix: prefixes.ipv6,
+            exempt: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
         }
     }
 }
@@ -154,6 +187,7 @@ impl Default for RawEdge {
             orders: RawOrders::default(),
             geo: RawGeo::default(),
             events: RawEvents::default(),
+            limits: RawAskLimits::default(),
         }
     }
 }
