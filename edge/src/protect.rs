@@ -10,7 +10,7 @@
 //! the client pays last. A request counts "at once" until its last byte is sent or its client is gone; one that came over
 //! no connection, until it is answered.
 //!
-//! The limits of parties are exact over all cores. They cost two locks that hardly anybody shares, see [`table`].
+//! The limits of parties are exact over all cores. They cost two locks that hardly anybody shares, see `table`.
 //! Invariants: memory is what [`PARTIES_MAX`] says from the start; a request that is refused takes nothing from a bucket
 //! of the party that refused it; no name of a session gets further than its hash.
 
