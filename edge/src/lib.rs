@@ -27,5 +27,6 @@ pub mod orders;
 pub mod private_paths;
 pub mod protect;
 pub mod purge;
+mod quoting;
 pub mod recent;
 pub mod upstream;

@@ -1,5 +1,7 @@
 //! The grammar: a dictionary of items and inner lists (RFC 8941 §3.2), read leniently.
 
+use crate::quoting::split_outside_quotes;
+
 /// Walks through the members of a list.
 pub(super) struct Members<'a> {
     rest: &'a [u8],
@@ -92,20 +94,4 @@ fn number(digits: &[u8], max: u32) -> Option<u32> {
 pub(super) fn is_key(key: &[u8]) -> bool {
     let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*');
     key.first().is_some_and(u8::is_ascii_alphabetic) && key.iter().all(is_inner)
-}
-
-/// Splits at the first `separator` outside quotes.
-fn split_outside_quotes(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let end = text.iter().position(|byte| {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            _ => return !is_quoted && *byte == separator,
-        }
-        false
-    });
-    let Some((before, after)) = end.and_then(|end| text.split_at_checked(end)) else { return (text, b"") };
-    (before, after.get(1..).unwrap_or_default())
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::quoting::split_outside_quotes;
+
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 
@@ -145,19 +147,4 @@ fn split_element(list: &[u8]) -> (&[u8], &[u8]) {
 
 fn before_parameters(element: &[u8]) -> &[u8] {
     split_outside_quotes(element, b';').0
-}
-
-fn split_outside_quotes(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let end = text.iter().position(|byte| {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            _ => return !is_quoted && *byte == separator,
-        }
-        false
-    });
-    let Some((element, after)) = end.and_then(|end| text.split_at_checked(end)) else { return (text, b"") };
-    (element, after.get(1..).unwrap_or_default())
 }
