@@ -201,6 +201,7 @@ impl SourceFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         let identity = FileIdentity::of(&metadata);
+        advise_against_reading_ahead(&file);
         let file = Arc::new(DiskFile::new(file));
         Ok(Self { identity, file, residency: Residency::default(), windows: Windows::default() })
     }
@@ -250,6 +251,13 @@ impl SourceFile {
     pub(crate) fn window(&self, offset: u64) -> Option<Arc<Window>> {
         self.windows.at(self.file(), self.len(), offset)
     }
+}
+
+/// Tells the kernel to read of `file` what is asked for and no more: viewers jump about, what is wanted next is known
+/// here, and otherwise a mere question for a page makes it read whole windows (8 MiB on some machines) around it.
+/// A file system that takes no advice goes on as it did.
+fn advise_against_reading_ahead(file: &File) {
+    let _advice_only = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
 }
 
 impl AsFd for SourceFile {

@@ -39,20 +39,33 @@ impl Cold {
     pub(crate) fn file(bytes: &[u8]) -> Option<Self> {
         let program = std::env::current_exe().unwrap();
         let directory = tempfile::tempdir_in(program.parent().unwrap()).unwrap();
+        // Asking for a page makes the kernel read it and some more, and what is being read cannot be evicted: so it is
+        // another file that is asked.
+        if !can_leave_memory(&directory.path().join("asked")) {
+            return None;
+        }
         let path = write_file(directory.path(), bytes);
-        File::options().append(true).open(&path).unwrap().sync_all().unwrap();
-        evict(&path);
-        let byte = &mut [0; 1];
-        let byte = &mut [std::io::IoSliceMut::new(byte)];
-        let file = File::open(&path).unwrap();
-        let is_cold = preadv2(&file, byte, 4096, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN);
-        evict(&path);
-        is_cold.then_some(Self { path, _directory: directory })
+        leave_memory(&path);
+        Some(Self { path, _directory: directory })
     }
 
     pub(crate) fn rig(&self, change: impl FnOnce(&mut ServerConfig)) -> Rig {
         Rig::with_file(Some(self.path.clone()), change)
     }
+}
+
+/// Whether the page cache of the disk that holds `path` can be emptied.
+fn can_leave_memory(path: &Path) -> bool {
+    std::fs::write(path, [0; 8192]).unwrap();
+    leave_memory(path);
+    let byte = &mut [0; 1];
+    let byte = &mut [std::io::IoSliceMut::new(byte)];
+    preadv2(File::open(path).unwrap(), byte, 4096, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN)
+}
+
+fn leave_memory(path: &Path) {
+    File::options().append(true).open(path).unwrap().sync_all().unwrap();
+    evict(path);
 }
 
 fn evict(path: &Path) {
