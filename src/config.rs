@@ -93,9 +93,9 @@ pub(crate) enum ConfigError {
     #[error("log.level: `{level}` is no filter such as `info`")]
     Level { level: String },
     #[error("edge.ignored_parameters cannot be used")]
-    Parameter { source: rillcast_edge::cache_key::KeyRulesError },
+    Parameter { source: rillcast_edge::cache::key::KeyRulesError },
     #[error("edge.tokens.private cannot be used")]
-    Private { source: rillcast_edge::private_paths::PrivatePathError },
+    Private { source: rillcast_edge::admission::private_paths::PrivatePathError },
     #[error("edge.tokens.cookie: `{name}` is no name of a cookie")]
     Cookie { name: String },
     #[error("{key}: `{url}` is no URL such as https://control.example/internal/v1, without query")]

@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use prometheus::Registry;
-use rillcast_edge::control_link::ControlLink;
-use rillcast_edge::orders::follower::Follower;
-use rillcast_edge::orders::ledger::Effect;
-use rillcast_edge::orders::metrics::OrderMetrics;
-use rillcast_edge::orders::source::{Source, file::FileSource, http::HttpSource};
-use rillcast_edge::orders::state_file::StateFile;
+use rillcast_edge::control::link::ControlLink;
+use rillcast_edge::control::orders::follower::Follower;
+use rillcast_edge::control::orders::ledger::Effect;
+use rillcast_edge::control::orders::metrics::OrderMetrics;
+use rillcast_edge::control::orders::source::{Source, file::FileSource, http::HttpSource};
+use rillcast_edge::control::orders::state_file::StateFile;
 use rillcast_edge::upstream::Trust;
 
 pub(crate) use self::desk::Desk;

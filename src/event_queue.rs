@@ -4,10 +4,10 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use anyhow::Context;
 use prometheus::Registry;
-use rillcast_edge::events::metrics::EventMetrics;
-use rillcast_edge::events::queue::{Queue, QueueLimits};
-use rillcast_edge::events::sender::{Outlet, Sender, Sink};
-use rillcast_edge::orders::order::Name;
+use rillcast_edge::control::events::metrics::EventMetrics;
+use rillcast_edge::control::events::queue::{Queue, QueueLimits};
+use rillcast_edge::control::events::sender::{Outlet, Sender, Sink};
+use rillcast_edge::control::orders::order::Name;
 use rillcast_edge::upstream::Trust;
 
 use crate::config::EventsConfig;

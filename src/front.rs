@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use prometheus::Registry;
-use rillcast_edge::authorize::inner_path;
+use rillcast_edge::admission::authorize::inner_path;
 use rillcast_edge::edge::{Edge, EdgeLocal, Near};
 use rillcast_http::{Ended, Handler, Networks, Problem, Readiness, Reply, Request, RouteClass, Trace, ops};
 use rillcast_origin::{Origin, Recent};

@@ -10,9 +10,9 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use prometheus::Registry;
-use rillcast_edge::authorize::Gate;
-use rillcast_edge::geo::Places;
-use rillcast_edge::orders::ordered_limits::OrderedLimits;
+use rillcast_edge::admission::authorize::Gate;
+use rillcast_edge::admission::geo::Places;
+use rillcast_edge::control::orders::ordered_limits::OrderedLimits;
 use rillcast_http::{HttpMetrics, Readiness, Server};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use rillcast_edge::control_link::Secret;
+use rillcast_edge::control::link::Secret;
 
 /// Bytes of such a file.
 const SECRET_BYTES_MAX: u64 = 4096;

@@ -20,14 +20,17 @@ use rillcast_token::{claims::DEFAULT_ENVIRONMENT, token_path::TOKEN_PATH_START};
 pub use self::beats::{BEAT_EVERY, GIVE_MAX};
 use self::{beats::Beats, notes::Notes};
 use crate::{
-    authorize::{Admitted, Gate, Instead, TokenNames},
-    cache_status::{CACHE_STATUS, CacheStatus, Outcome},
-    cmcd::Cmcd,
-    events::sender::Sink,
-    far::FarEdge,
-    metrics::EdgeMetrics,
-    protect::{Asking, Held, Protection},
-    recent::Recent,
+    admission::{
+        authorize::{Admitted, Gate, Instead, TokenNames},
+        protect::{Asking, Held, Protection},
+    },
+    control::events::sender::Sink,
+    far::{FarEdge, recent::Recent},
+    observe::{
+        cache_status::{CACHE_STATUS, CacheStatus, Outcome},
+        cmcd::Cmcd,
+        metrics::EdgeMetrics,
+    },
 };
 
 /// What the cache does where there is none in between.

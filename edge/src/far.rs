@@ -7,7 +7,11 @@
 //!                 └─ known to be for one only ─ fetch ───▶ pass
 //! ```
 
+mod deliver;
+mod fill;
+pub(crate) mod flight;
 mod live;
+pub mod recent;
 mod stock;
 
 use std::{sync::Arc, time::SystemTime};
@@ -20,18 +24,23 @@ use tokio::runtime::Handle;
 pub(crate) use self::stock::{Because, Stock};
 use self::{live::Live, stock::Found};
 use crate::{
-    cache::{CacheLimits, MemoryCache},
-    cache_key::{Asked, KeyError, KeyRules},
-    cache_status::{CacheStatus, Outcome},
-    deliver,
+    cache::{
+        freshness::{self, Policy, Reason},
+        key::{Asked, KeyError, KeyRules},
+        memory::{CacheLimits, MemoryCache},
+        object::Object,
+        purge::{Hardness, Meant, Purges},
+    },
     edge::notes,
-    flight::{Failure, Flights, Joined, Landing, PassReason, PassedResponse},
-    freshness::{self, Policy, Reason},
+    far::{
+        flight::{Failure, Flights, Joined, Landing, PassReason, PassedResponse},
+        recent::Recent,
+    },
     live_hold::{HoldLimits, Holds},
-    metrics::EdgeMetrics,
-    object::Object,
-    purge::{Hardness, Meant, Purges},
-    recent::Recent,
+    observe::{
+        cache_status::{CacheStatus, Outcome},
+        metrics::EdgeMetrics,
+    },
     upstream::Upstreams,
 };
 

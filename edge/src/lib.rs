@@ -2,31 +2,23 @@
 //!
 //! It knows HTTP and tokens; it does not know media, with one exception: it understands the directives of a blocking
 //! playlist.
+//!
+//! ```text
+//!                  ┌ control ┐ keys, revocations, purges, limits in; beats out
+//!                  ▼         ▲
+//!  request ─ edge ─ admission ─┬─ an origin in this process
+//!                              └─ far ─ cache ─ live_hold ─ upstream ─▶ other machines
+//!                  observe: what all of them count and say
+//! ```
 
 #![warn(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
-pub mod authorize;
-pub mod backoff;
+pub mod admission;
 pub mod cache;
-pub mod cache_key;
-pub mod cache_status;
-pub mod cmcd;
-pub mod control_link;
-mod deliver;
+pub mod control;
 pub mod edge;
-pub mod events;
 pub mod far;
-mod fill;
-mod flight;
-pub mod freshness;
-pub mod geo;
 pub mod live_hold;
-pub mod metrics;
-mod object;
-pub mod orders;
-pub mod private_paths;
-pub mod protect;
-pub mod purge;
+pub mod observe;
 mod quoting;
-pub mod recent;
 pub mod upstream;

@@ -5,7 +5,7 @@ pub mod cache_key;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use rillcast_edge::cmcd::{Cmcd, MAX_ID_BYTES, MAX_RATE_KBPS, MAX_TIME_MS};
+use rillcast_edge::observe::cmcd::{Cmcd, MAX_ID_BYTES, MAX_RATE_KBPS, MAX_TIME_MS};
 
 /// CMCD: everything is bounded, and means the same in a header as in a query.
 pub fn cmcd(data: &[u8]) {

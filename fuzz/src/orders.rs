@@ -2,12 +2,12 @@
 //!
 //! Input of `orders`: a first byte that says where the stream is cut, then the stream; the same bytes are read as a line and as a snapshot.
 
-use rillcast_edge::events::event::Batch;
-use rillcast_edge::events::segment::{Segment, line};
-use rillcast_edge::orders::ledger::Ledger;
-use rillcast_edge::orders::order::{Order, OrderBody, UnixMicros};
-use rillcast_edge::orders::snapshot::{FeedId, Snapshot};
-use rillcast_edge::orders::source::sse::{Said, SseReader};
+use rillcast_edge::control::events::event::Batch;
+use rillcast_edge::control::events::segment::{Segment, line};
+use rillcast_edge::control::orders::ledger::Ledger;
+use rillcast_edge::control::orders::order::{Order, OrderBody, UnixMicros};
+use rillcast_edge::control::orders::snapshot::{FeedId, Snapshot};
+use rillcast_edge::control::orders::source::sse::{Said, SseReader};
 
 /// What is read is written again and means the same; a ledger takes it in any order.
 pub fn orders(data: &[u8]) {

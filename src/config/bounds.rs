@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use rillcast_edge::protect::BURST_MAX;
+use rillcast_edge::admission::protect::BURST_MAX;
 
 use super::ConfigError;
 use super::raw::{RawAskLimits, RawConfig, RawHttp};

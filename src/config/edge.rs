@@ -5,13 +5,13 @@ mod control;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rillcast_edge::cache::CacheLimits;
-use rillcast_edge::cache_key::{KeyRules, TRACKING};
+use rillcast_edge::admission::private_paths::PrivatePaths;
+use rillcast_edge::admission::protect::{Allowance, AskLimits, Prefixes};
+use rillcast_edge::cache::freshness::Policy;
+use rillcast_edge::cache::key::{KeyRules, TRACKING};
+use rillcast_edge::cache::memory::CacheLimits;
 use rillcast_edge::far::FarConfig;
-use rillcast_edge::freshness::Policy;
 use rillcast_edge::live_hold::HoldLimits;
-use rillcast_edge::private_paths::PrivatePaths;
-use rillcast_edge::protect::{Allowance, AskLimits, Prefixes};
 use rillcast_edge::upstream::{CheckConfig, Speech, Timeouts, Trust, UpstreamConfig, UpstreamsConfig};
 
 use rillcast_http::Networks;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
+use rillcast_edge::control::orders::ledger::Effect;
+use rillcast_edge::control::orders::order::{KeyRecord, Purge, Purged};
+use rillcast_edge::control::orders::ordered_limits::OrderedLimits;
+use rillcast_edge::control::orders::revocations::{REVOCATIONS_MAX, Revocations};
 use rillcast_edge::far::FarEdge;
-use rillcast_edge::orders::ledger::Effect;
-use rillcast_edge::orders::order::{KeyRecord, Purge, Purged};
-use rillcast_edge::orders::ordered_limits::OrderedLimits;
-use rillcast_edge::orders::revocations::{REVOCATIONS_MAX, Revocations};
 use rillcast_token::{Grants, KeySet};
 use tokio::sync::Notify;
 

@@ -3,9 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use rillcast_edge::cache_key::{Key, KeyRules, Prefix};
-use rillcast_edge::orders::order::{self, Name, Purged, UnixMicros};
-use rillcast_edge::purge::{Hardness, Meant};
+use rillcast_edge::cache::key::{Key, KeyRules, Prefix};
+use rillcast_edge::cache::purge::{Hardness, Meant};
+use rillcast_edge::control::orders::order::{self, Name, Purged, UnixMicros};
 use rillcast_token::claims::DEFAULT_ENVIRONMENT;
 use rillcast_token::revocations::ALL_ENVIRONMENTS;
 use rillcast_token::{KeyFile, KeySet, Revocations, Revoked};

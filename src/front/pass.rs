@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, header};
-use rillcast_edge::private_paths::PrivatePaths;
+use rillcast_edge::admission::private_paths::PrivatePaths;
 use rillcast_http::{Networks, Request};
 use rillcast_token::{Claims, Grants, NumericDate, sign};
 

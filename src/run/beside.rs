@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rillcast_edge::geo::Places;
+use rillcast_edge::admission::geo::Places;
 use tokio::time::MissedTickBehavior;
 
 use super::owned::{Owned, Stoppable};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use prometheus::Registry;
-use rillcast_edge::authorize::Gate;
+use rillcast_edge::admission::authorize::Gate;
+use rillcast_edge::admission::protect::Protection;
+use rillcast_edge::control::events::sender::Sink;
 use rillcast_edge::edge::{Edge, Source};
-use rillcast_edge::events::sender::Sink;
 use rillcast_edge::far::FarEdge;
-use rillcast_edge::metrics::EdgeMetrics;
-use rillcast_edge::protect::Protection;
+use rillcast_edge::observe::metrics::EdgeMetrics;
 use rillcast_edge::upstream::{UpstreamMetrics, Upstreams};
 use rillcast_origin::Origin;
 use rillcast_origin::blob::directory::DirectoryStore;

@@ -12,7 +12,7 @@ use http::header::{ACCEPT, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use prometheus::{IntCounterVec, Opts, Registry};
-use rillcast_edge::control_link::ControlLink;
+use rillcast_edge::control::link::ControlLink;
 use rillcast_token::limits::KEY_SET_BYTES_MAX;
 use rillcast_token::refetch_gate::REFETCH_EVERY;
 use rillcast_token::{KeySet, RefetchGate};

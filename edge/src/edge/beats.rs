@@ -16,7 +16,7 @@ use std::{
 use rillcast_http::Ended;
 
 use super::notes::Notes;
-use crate::{
+use crate::control::{
     events::{
         event::{Event, Sums},
         tally::{Exchange, Tally},
@@ -86,7 +86,7 @@ mod tests {
     use rillcast_http::{RouteClass, Trace};
 
     use super::*;
-    use crate::events::event::SessionBeat;
+    use crate::control::events::event::SessionBeat;
 
     fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)

@@ -9,10 +9,12 @@ use rillcast_http::Trace;
 use rillcast_token::Grant;
 
 use crate::{
-    cache_status::{CacheStatus, Outcome},
-    cmcd::Cmcd,
-    metrics::EdgeMetrics,
-    protect::Kept,
+    admission::protect::Kept,
+    observe::{
+        cache_status::{CacheStatus, Outcome},
+        cmcd::Cmcd,
+        metrics::EdgeMetrics,
+    },
 };
 
 /// Notes about one request. It belongs to its core.

@@ -10,13 +10,15 @@ use rillcast_http::{Problem, RequestId, growing::Growth};
 
 use super::{Because, Stock};
 use crate::{
-    cache_key::{Asked, Key, Named as _},
-    flight::{self, Joined, Landing},
+    cache::{
+        key::{Asked, Key, Named as _},
+        object::Object,
+    },
+    far::flight::{self, Joined, Landing},
     live_hold::{
         Directives, Facts, Failure, HoldError, Holds, Impossible, MAX_PLAYLIST_BYTES, NotMedia, Position,
         Refresh,
     },
-    object::Object,
     upstream::UpstreamError,
 };
 

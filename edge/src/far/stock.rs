@@ -8,14 +8,18 @@ use rillcast_http::{Request, RequestId};
 use tokio::{runtime::Handle, task::JoinSet};
 
 use crate::{
-    cache::MemoryCache,
-    cache_key::{Asked, KeyRules},
-    fill::Fill,
-    flight::{Flights, Joined, Sharing},
-    freshness::{Policy, State},
-    metrics::EdgeMetrics,
-    object::Object,
-    purge::{Hardness, Meant, Purges, Standing},
+    cache::{
+        freshness::{Policy, State},
+        key::{Asked, KeyRules},
+        memory::MemoryCache,
+        object::Object,
+        purge::{Hardness, Meant, Purges, Standing},
+    },
+    far::{
+        fill::Fill,
+        flight::{Flights, Joined, Sharing},
+    },
+    observe::metrics::EdgeMetrics,
     upstream::Upstreams,
 };
 

@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use super::{Decision, Directives, Facts, Impossible, NotMedia, Position, decide};
-use crate::cache_key::{Key, KeyRules, Named};
+use crate::cache::key::{Key, KeyRules, Named};
 use table::{News, Seat, Shared};
 
 /// Time in which facts that may be old must be confirmed before a request is refused because of them.

@@ -11,22 +11,28 @@ use std::{
 
 use prometheus::{Registry, TextEncoder};
 use rillcast_edge::{
-    authorize::{Gate, inner_path},
-    cache_key::{KeyRules, TRACKING},
-    edge::{Edge, EdgeLocal, Near, Source},
-    events::{
-        event::{Event, SessionBeat},
-        metrics::EventMetrics,
-        queue::{Queue, QueueLimits},
-        sender::{Outlet, Sender, Sink, Verdict},
+    admission::{
+        authorize::{Gate, inner_path},
+        private_paths::PrivatePaths,
+        protect::{AskLimits, Protection},
     },
+    cache::{
+        freshness::Policy,
+        key::{KeyRules, TRACKING},
+    },
+    control::{
+        events::{
+            event::{Event, SessionBeat},
+            metrics::EventMetrics,
+            queue::{Queue, QueueLimits},
+            sender::{Outlet, Sender, Sink, Verdict},
+        },
+        orders::{order::Name, ordered_limits::OrderedLimits},
+    },
+    edge::{Edge, EdgeLocal, Near, Source},
     far::{FarConfig, FarEdge},
-    freshness::Policy,
     live_hold::HoldLimits,
-    metrics::EdgeMetrics,
-    orders::{order::Name, ordered_limits::OrderedLimits},
-    private_paths::PrivatePaths,
-    protect::{AskLimits, Protection},
+    observe::metrics::EdgeMetrics,
     upstream::{Dial, UpstreamMetrics, Upstreams},
 };
 use rillcast_http::{

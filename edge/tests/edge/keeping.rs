@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rillcast_edge::cache::CacheLimits;
+use rillcast_edge::cache::memory::CacheLimits;
 use tokio::time::sleep;
 
 use crate::harness::origin::{Act, Then};

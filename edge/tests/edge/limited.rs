@@ -1,6 +1,6 @@
 //! Limits as a client meets them.
 
-use rillcast_edge::orders::order::{Limits, Rates};
+use rillcast_edge::control::orders::order::{Limits, Rates};
 use rillcast_http::LineFormat;
 
 use crate::{

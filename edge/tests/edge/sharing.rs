@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use rillcast_edge::{
-    cache_key::{Key, Prefix},
+use rillcast_edge::cache::{
+    key::{Key, Prefix},
     purge::{Hardness, Meant},
 };
 use tokio::time::{Instant, sleep, timeout};

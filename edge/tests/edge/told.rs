@@ -1,6 +1,6 @@
 //! What an edge tells of requests: in the log, in figures, and to the control plane.
 
-use rillcast_edge::events::event::Sums;
+use rillcast_edge::control::events::event::Sums;
 use rillcast_http::LineFormat;
 use rillcast_token::{Claims, NumericDate};
 

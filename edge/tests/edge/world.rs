@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prometheus::Registry;
 use rillcast_edge::{
-    cache::CacheLimits,
-    cache_key::{KeyRules, TRACKING},
-    far::{FarConfig, FarEdge},
-    freshness::Policy,
+    cache::{
+        freshness::Policy,
+        key::{KeyRules, TRACKING},
+        memory::CacheLimits,
+    },
+    far::{FarConfig, FarEdge, recent::Recent},
     live_hold::HoldLimits,
-    metrics::EdgeMetrics,
-    recent::Recent,
+    observe::metrics::EdgeMetrics,
     upstream::{Dial, UpstreamMetrics, Upstreams},
 };
 use rillcast_http::{CompressionLimits, Compressor, Cors, Question, Request, Responder};

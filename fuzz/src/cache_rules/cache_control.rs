@@ -4,7 +4,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use rillcast_edge::freshness::{
+use rillcast_edge::cache::freshness::{
     Credentials, Exchange, Lifetime, Policy, State, Verdict, add_conditions, evaluate, freshen,
 };
 

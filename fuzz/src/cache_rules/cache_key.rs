@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rillcast_edge::cache_key::{
+use rillcast_edge::cache::key::{
     Asked, Key, KeyRules, MAX_PARAMETERS, MAX_TARGET_BYTES, Named, Prefix, TRACKING,
 };
 

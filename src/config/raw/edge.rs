@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use rillcast_edge::{cache::CacheLimits, freshness::Policy, protect::AskLimits, upstream};
+use rillcast_edge::{
+    admission::protect::AskLimits,
+    cache::{freshness::Policy, memory::CacheLimits},
+    upstream,
+};
 use serde::{Deserialize, Serialize};
 
 /// `[edge]`.

@@ -1,4 +1,4 @@
-use rillcast_edge::orders::order::{Name, Revocation, Revoked, UnixMicros};
+use rillcast_edge::control::orders::order::{Name, Revocation, Revoked, UnixMicros};
 
 use super::*;
 

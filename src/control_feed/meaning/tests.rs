@@ -1,5 +1,5 @@
-use rillcast_edge::cache_key::Named as _;
-use rillcast_edge::orders::order::{Order, OrderBody};
+use rillcast_edge::cache::key::Named as _;
+use rillcast_edge::control::orders::order::{Order, OrderBody};
 
 use super::*;
 

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{Failure, HoldError, HoldLimits, Receiver, Refresh, Update, tender};
-use crate::cache_key::{CarriedHash, Key, KeyRules, Named};
+use crate::cache::key::{CarriedHash, Key, KeyRules, Named};
 
 /// What is known of a playlist; viewers look at it whenever it changes.
 #[derive(Debug)]

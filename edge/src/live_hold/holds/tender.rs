@@ -12,7 +12,7 @@ use super::{
     table::{Entry, Removal, Shared},
 };
 use crate::{
-    cache_key::{Key, KeyRules, Named as _},
+    cache::key::{Key, KeyRules, Named as _},
     live_hold::{Facts, Position, hint},
 };
 
