@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderValue;
+use rillcast_edge::admission::territory::RULES_MAX;
 use rillcast_http::{
     AllowedOrigins, ClientHeader, ColdReadSettings, CompressionLimits, Cors, Delivery, DiskWay, HotSetLimits,
     Limits, Listener, Network, NetworkError, Networks, ServerConfig, TlsFiles, TrustedProxies,
@@ -96,6 +97,26 @@ pub(crate) enum ConfigError {
     Parameter { source: rillcast_edge::cache::key::KeyRulesError },
     #[error("edge.tokens.private cannot be used")]
     Private { source: rillcast_edge::admission::private_paths::PrivatePathError },
+    #[error("{key}: a list of countries cannot be used")]
+    Country { key: &'static str, source: rillcast_edge::admission::territory::NoCountry },
+    #[error(
+        "{key}: `allow` and `deny` at once: with `allow` all others are refused anyway, so give one of them"
+    )]
+    TwoCountryLists { key: &'static str },
+    #[error("edge.geo.rule: one without countries: give `allow` or `deny`")]
+    GeoRuleWithoutList,
+    #[error(
+        "edge.geo.rule: one for everything: give `paths` or `environment`, or put its countries in [edge.geo]"
+    )]
+    GeoRuleOfNothing,
+    #[error("edge.geo.rule: a path cannot be used")]
+    GeoPath { source: rillcast_edge::admission::private_paths::PrivatePathError },
+    #[error("edge.geo.rule: {count} rules, and {RULES_MAX} are the limit")]
+    TooManyGeoRules { count: usize },
+    #[error(
+        "edge.geo: countries are listed, and there is no database to know them by: name one in edge.geo.database, such as GeoLite2-Country.mmdb"
+    )]
+    NoGeoDatabase,
     #[error("edge.tokens.cookie: `{name}` is no name of a cookie")]
     Cookie { name: String },
     #[error("{key}: `{url}` is no URL such as https://control.example/internal/v1, without query")]

@@ -70,6 +70,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
         private: private.clone(),
         cookie: cookie.clone(),
         places: places.clone(),
+        territory: config.edge.territory.clone(),
         limits,
         monotonic,
     };

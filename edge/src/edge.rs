@@ -198,6 +198,7 @@ impl<N: Near> Edge<N> {
     fn refuse(&self, request: &Request, instead: Instead) -> Reply {
         let code = match &instead {
             Instead::Refusal(error) => Some(error.code()),
+            Instead::Elsewhere(problem) => Some(problem.slug),
             Instead::Exchange(_) => None,
         };
         if let Some(code) = code {

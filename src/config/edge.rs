@@ -1,12 +1,14 @@
 //! The edge: where its responses come from, what it may keep, and whom it listens to.
 
 mod control;
+mod geo;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rillcast_edge::admission::private_paths::PrivatePaths;
 use rillcast_edge::admission::protect::{Allowance, AskLimits, Prefixes};
+use rillcast_edge::admission::territory::Territory;
 use rillcast_edge::cache::freshness::Policy;
 use rillcast_edge::cache::key::{KeyRules, TRACKING};
 use rillcast_edge::cache::memory::CacheLimits;
@@ -37,6 +39,8 @@ pub(crate) struct EdgeConfig {
     pub(crate) node: String,
     /// The database of countries, if there is one.
     pub(crate) countries: Option<PathBuf>,
+    /// Which countries may see what.
+    pub(crate) territory: Territory,
     /// How much viewers may ask.
     pub(crate) limits: AskLimits,
 }
@@ -70,6 +74,7 @@ pub(super) fn check(raw: &RawEdge) -> Result<EdgeConfig, ConfigError> {
         events: control::events(&raw.events)?,
         node: raw.node.clone(),
         countries: path(&raw.geo.database),
+        territory: geo::territory(&raw.geo)?,
         limits: limits(&raw.limits)?,
     })
 }

@@ -9,7 +9,10 @@ use super::LogFormat;
 
 mod edge;
 
-pub(super) use self::edge::{RawAskLimits, RawEdge, RawEvents, RawOrders, RawSpeech, RawTokens, RawUpstream};
+pub(super) use self::edge::{
+    RawAskLimits, RawEdge, RawEvents, RawGeo, RawGeoRule, RawOrders, RawSpeech, RawTokens, RawUnknown,
+    RawUpstream,
+};
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

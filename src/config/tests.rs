@@ -56,12 +56,13 @@ fn the_example_names_every_key() {
 #[test]
 fn the_example_of_an_edge_has_all_that_an_edge_needs() {
     let config = parse(include_str!("../../config/edge.toml")).expect("the example is valid");
-    let EdgeConfig { far, tokens, orders, events, countries, .. } = config.edge;
+    let EdgeConfig { far, tokens, orders, events, countries, territory, .. } = config.edge;
     let (upstreams, _) = far.expect("upstreams");
     assert_eq!(upstreams.upstreams.len(), 3);
     let jwks = tokens.jwks.expect("a key set");
     assert_eq!((&*jwks.origin, &*jwks.target), ("https://issuer.example", "/.well-known/jwks.json"));
     assert!(orders.is_some_and(|orders| orders.state.is_some()) && events.is_some() && countries.is_some());
+    assert!(!territory.is_empty());
 }
 
 #[test]
@@ -80,6 +81,14 @@ fn mistakes_say_where_they_are() {
         ("[edge.orders]\nsource = \"f\"\nsecret_file = \"s\"", "edge.orders.secret_file goes with"),
         ("[edge.events]\nurl = \"control.example\"\ndirectory = \"d\"", "edge.events.url: `control.example`"),
         ("[edge.events]\ndirectory = \"d\"", "edge.events.directory goes with edge.events.url"),
+        ("[edge.geo]\nallow = [\"AT\"]", "there is no database"),
+        ("[[edge.geo.rule]]\npaths = [\"/vod/\"]\ndeny = [\"AT\"]", "name one in edge.geo.database"),
+        ("[edge.geo]\ndatabase = \"d\"\ndeny = [\"UK\"]", "`UK` is the code of no country"),
+        ("[edge.geo]\ndatabase = \"d\"\nallow = [\"AT\"]\ndeny = [\"CH\"]", "`allow` and `deny` at once"),
+        ("[edge.geo]\nunknown = \"maybe\"", "unknown variant `maybe`"),
+        ("[[edge.geo.rule]]\npaths = [\"/vod/\"]", "one without countries"),
+        ("[[edge.geo.rule]]\nallow = [\"AT\"]", "give `paths` or `environment`"),
+        ("[[edge.geo.rule]]\npaths = [\"vod\"]\nallow = [\"AT\"]", "`vod` is no folder"),
         ("[edge.tokens]\njwks = \"issuer.example/keys\"", "edge.tokens.jwks: `issuer.example/keys`"),
         ("[edge.tokens]\njwks = \"https:///keys\"", "edge.tokens.jwks: `https:///keys`"),
         ("[log]\nlevel = \"a=b=c\"", "log.level"),
@@ -89,6 +98,16 @@ fn mistakes_say_where_they_are() {
         let message = format!("{:#}", anyhow::Error::from(parse(text).expect_err(text)));
         assert!(message.contains(expected), "{text}: {message}");
     }
+}
+
+#[test]
+fn there_may_be_so_many_rules_of_countries_and_no_more() {
+    let rules = |count: usize| {
+        let rule = "[[edge.geo.rule]]\nenvironment = \"a\"\nallow = [\"AT\"]\n";
+        parse(&format!("[edge.geo]\ndatabase = \"d\"\n{}", rule.repeat(count)))
+    };
+    assert!(rules(RULES_MAX).is_ok());
+    assert!(matches!(rules(RULES_MAX + 1), Err(ConfigError::TooManyGeoRules { count: 257 })));
 }
 
 /// Each number at its bounds is taken, and one past them is not, by its own name.

@@ -28,7 +28,7 @@ use rillcast_token::{
 };
 
 use crate::{
-    admission::{geo::Places, private_paths::PrivatePaths},
+    admission::{geo::Places, private_paths::PrivatePaths, territory::Territory},
     control::orders::ordered_limits::OrderedLimits,
 };
 
@@ -51,6 +51,8 @@ pub struct Gate {
     pub cookie: String,
     /// Where clients are, for tokens that are good in some countries only; without it those are good nowhere.
     pub places: Option<Arc<Places>>,
+    /// In which countries what may be seen.
+    pub territory: Territory,
     /// What orders say of how much may be asked.
     pub limits: OrderedLimits,
     /// Reads the clock for budgets and sessions.
@@ -79,6 +81,8 @@ impl Admitted<'_> {
 pub(crate) enum Instead {
     /// Why not.
     Refusal(TokenError),
+    /// Not for those who are where the client is.
+    Elsewhere(Box<Problem>),
     /// The same under a better address.
     Exchange(HeaderValue),
 }
@@ -93,6 +97,7 @@ impl From<Instead> for Reply {
     fn from(instead: Instead) -> Self {
         match instead {
             Instead::Refusal(error) => refusal(&error),
+            Instead::Elsewhere(problem) => (*problem).into(),
             Instead::Exchange(location) => {
                 let mut redirect = Redirect::found(location);
                 redirect.headers.insert(header::REFERRER_POLICY, NO_REFERRER);
@@ -110,6 +115,15 @@ pub fn inner_path(path: &str) -> &str {
 impl Gate {
     /// Lets `request` pass, or says why not, or where the same is under a better address.
     pub(crate) fn admit<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Instead> {
+        let admitted = self.authorize(request)?;
+        let (places, client) = (self.places.as_deref(), request.client.ip);
+        match self.territory.check(places, client, admitted.environment(), admitted.path) {
+            Ok(()) => Ok(admitted),
+            Err(problem) => Err(Instead::Elsewhere(problem)),
+        }
+    }
+
+    fn authorize<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Instead> {
         let path = request.path();
         if let Some(split) = TokenPath::split(path) {
             let grant = self.check(split.token(), split.rest(), request)?;

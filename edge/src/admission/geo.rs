@@ -238,4 +238,4 @@ fn of_entry(entry: &maxminddb::LookupResult<'_, Vec<u8>>) -> Option<Country> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

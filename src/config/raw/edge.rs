@@ -52,6 +52,29 @@ pub(in crate::config) struct RawOrders {
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct RawGeo {
     pub(in crate::config) database: PathBuf,
+    pub(in crate::config) allow: Vec<String>,
+    pub(in crate::config) deny: Vec<String>,
+    pub(in crate::config) unknown: RawUnknown,
+    pub(in crate::config) rule: Vec<RawGeoRule>,
+}
+
+/// `edge.geo.unknown`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::config) enum RawUnknown {
+    #[default]
+    Refuse,
+    Allow,
+}
+
+/// `[[edge.geo.rule]]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RawGeoRule {
+    pub(in crate::config) environment: Option<String>,
+    pub(in crate::config) paths: Vec<String>,
+    pub(in crate::config) allow: Vec<String>,
+    pub(in crate::config) deny: Vec<String>,
 }
 
 /// `[edge.tokens]`.

@@ -12,13 +12,13 @@ fn entry(country: &str) -> Value {
     Value::Map(vec![("country", Value::Map(vec![("iso_code", Value::Text(country.to_owned()))]))])
 }
 
-fn countries(networks: &[(&str, u8, &str)]) -> Vec<u8> {
+pub(in crate::admission) fn countries(networks: &[(&str, u8, &str)]) -> Vec<u8> {
     let networks: Vec<_> =
         networks.iter().map(|(address, len, country)| (*address, *len, entry(country))).collect();
     write("Test-Country", &networks)
 }
 
-fn place(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+pub(in crate::admission) fn place(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("countries.mmdb");
     fs::write(&path, bytes).expect("written");
