@@ -15,6 +15,7 @@ use rillcast_edge::{
         authorize::{Gate, inner_path},
         private_paths::PrivatePaths,
         protect::{AskLimits, Protection},
+        territory::Territory,
     },
     cache::{
         freshness::Policy,
@@ -203,11 +204,15 @@ impl House {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
-    /// Ends the server, and then says what of `count` events or more were sent.
-    pub(crate) async fn close(mut self, count: usize) -> Vec<Event> {
+    /// Ends the server, and then says what was sent of `requests` of sessions. How many beats that is depends on how
+    /// long they took: each beat's time is up after a few seconds, whatever the test does meanwhile.
+    pub(crate) async fn close(mut self, requests: u64) -> Vec<Event> {
         self.server.drain(PATIENCE).await;
         let events = Arc::clone(&self.events);
-        let arrived = move || events.lock().unwrap().len() >= count;
+        let arrived = move || {
+            let told = beats(&events.lock().unwrap()).iter().map(|beat| beat.sums.requests).sum::<u64>();
+            told >= requests
+        };
         tokio::task::spawn_blocking(move || wait_until("the events", arrived)).await.unwrap();
         drop(self.stop);
         while self.tasks.join_next().await.is_some() {}
@@ -253,6 +258,7 @@ fn edge(town: &Town, registry: &Registry, keys: &KeyFile, limits: &OrderedLimits
         private: PrivatePaths::new(["/vod/"]).unwrap(),
         cookie: COOKIE.to_owned(),
         places: None,
+        territory: Territory::default(),
         limits: limits.clone(),
         monotonic,
     };

@@ -101,7 +101,7 @@ async fn a_session_is_told_of_with_what_it_watched_and_what_came_of_it() {
     assert_eq!((get("/vod/c").status, house.get("/open/a", &[]).status), (403, 200));
     let failure = house.lines(6).iter().find(|line| line.contains("status=502")).unwrap().clone();
     let failed_bytes = failure.split(" bytes=").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>();
-    let events = house.close(2).await;
+    let events = house.close(4).await;
     let mut by_asset = std::collections::BTreeMap::<String, Sums>::new();
     for beat in beats(&events) {
         assert_eq!(beat.session.as_ref().unwrap().as_str(), "s-1");
