@@ -1,13 +1,14 @@
 //! Where effects of orders wait until they are done, off the task that hears orders.
 //!
 //! State (keys, revocations, limits) is kept as it is to be, so that a thousand orders at once are done as one. Purges
-//! wait in their sequence; where more than [`PURGES_MAX`] wait, one of everything takes their place.
+//! wait in their sequence; where more than [`FORGETS_MAX`] wait, one of everything takes their place.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
+use rillcast_edge::cache::purge::{Hardness, Meant};
 use rillcast_edge::control::orders::ledger::Effect;
 use rillcast_edge::control::orders::order::{KeyRecord, Purge, Purged};
 use rillcast_edge::control::orders::ordered_limits::OrderedLimits;
@@ -22,7 +23,7 @@ use crate::run;
 use crate::trusted_keys::{KeySource, Keyring};
 
 /// Purges that wait.
-const PURGES_MAX: usize = 1024;
+const FORGETS_MAX: usize = 1024;
 
 /// Effects that are to be done.
 pub(crate) struct Desk {
@@ -38,7 +39,16 @@ struct Waiting {
     /// As many as the ledger keeps, so that both know the same.
     revocations: Revocations,
     has_new_revocations: bool,
-    purges: VecDeque<Purge>,
+    forgets: VecDeque<Forget>,
+}
+
+/// What is to be done with what is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Forget {
+    /// What an order names.
+    Named(Purge),
+    /// All of it may have been named by orders that were missed.
+    Doubted,
 }
 
 impl Desk {
@@ -48,7 +58,7 @@ impl Desk {
             keys: None,
             revocations: Revocations::new(REVOCATIONS_MAX),
             has_new_revocations: false,
-            purges: VecDeque::new(),
+            forgets: VecDeque::new(),
         };
         Self { keyring, grants, limits, waiting: Mutex::new(waiting), came: Notify::new() }
     }
@@ -69,7 +79,8 @@ impl Desk {
                 waiting.revocations.insert(revocation);
                 waiting.has_new_revocations = true;
             }
-            Effect::Purge(purge) => waiting.purge(purge),
+            Effect::Purge(purge) => waiting.forget(Forget::Named(purge)),
+            Effect::Doubt => waiting.forget(Forget::Doubted),
             Effect::Limits(limits) => return self.limits.set(limits),
         }
         self.came.notify_one();
@@ -99,8 +110,15 @@ impl Desk {
     /// Does the purges that wait. Blocks for sweeps.
     fn purge(&self, far: &FarEdge) {
         loop {
-            let next = self.waiting.lock().purges.pop_front();
-            let Some(purge) = next else { return };
+            let next = self.waiting.lock().forgets.pop_front();
+            let Some(forget) = next else { return };
+            let Forget::Named(purge) = forget else {
+                tracing::info!(
+                    "orders were missed: what is kept is used only once its origin vouches for it"
+                );
+                far.purge(Meant::All, Hardness::Doubt);
+                continue;
+            };
             match meaning::purge(&purge, far.rules()) {
                 Ok((meant, hardness)) => {
                     tracing::info!(what = ?purge.what, soft = purge.soft, "purged by order");
@@ -123,7 +141,7 @@ impl Desk {
                 match front.edge.far() {
                     Some(far) => desk.purge(far),
                     // An origin of its own keeps nothing that could be purged.
-                    None => desk.waiting.lock().purges.clear(),
+                    None => desk.waiting.lock().forgets.clear(),
                 }
             });
             if let Err(error) = done.await
@@ -136,13 +154,21 @@ impl Desk {
 }
 
 impl Waiting {
-    fn purge(&mut self, purge: Purge) {
-        if self.purges.len() < PURGES_MAX {
-            return self.purges.push_back(purge);
+    fn forget(&mut self, forget: Forget) {
+        if self.forgets.len() < FORGETS_MAX {
+            return self.forgets.push_back(forget);
         }
-        let soft = self.purges.iter().chain([&purge]).all(|purge| purge.soft);
-        self.purges.clear();
-        self.purges.push_back(Purge { what: Purged::All {}, environment: None, soft });
+        // The hardest of them, for all.
+        let is_hard = |forget: &Forget| matches!(forget, Forget::Named(purge) if !purge.soft);
+        let has_hard = self.forgets.iter().chain([&forget]).any(is_hard);
+        let has_doubt = self.forgets.iter().chain([&forget]).any(|forget| *forget == Forget::Doubted);
+        let all = |soft| Forget::Named(Purge { what: Purged::All {}, environment: None, soft });
+        self.forgets.clear();
+        self.forgets.push_back(match (has_hard, has_doubt) {
+            (true, _) => all(false),
+            (false, true) => Forget::Doubted,
+            (false, false) => all(true),
+        });
     }
 }
 

@@ -17,17 +17,19 @@ use serde_json::{Value, json};
 /// When it is none that checks tokens; the message quotes nothing of it but its id.
 pub(super) fn key(record: &order::KeyRecord) -> anyhow::Result<KeySet> {
     let (kid, jwk) = (record.kid.as_str(), &record.jwk);
+    let environment = record.environment.as_ref().map(Name::as_str);
     if jwk.get("kty").and_then(Value::as_str) == Some("oct") {
         // What a JWKS must not hold a key file may.
         let secret = json!({
-            "kid": kid, "algorithm": "HS256", "state": record.state, "secret": jwk.get("k"),
+            "kid": kid, "algorithm": "HS256", "environment": environment, "state": record.state,
+            "secret": jwk.get("k"),
         });
         let file = json!({"version": 1, "keys": [secret]});
         return Ok(KeyFile::from_json(file.to_string().as_bytes())?.key_set()?);
     }
     let mut jwk = jwk.clone();
     jwk.insert("kid".to_owned(), Value::from(kid));
-    let keys = KeySet::from_jwks(json!({"keys": [jwk]}).to_string().as_bytes(), None)?;
+    let keys = KeySet::from_jwks(json!({"keys": [jwk]}).to_string().as_bytes(), environment)?;
     if keys.is_empty() {
         anyhow::bail!("it is of a kind that does not check tokens");
     }
@@ -69,8 +71,8 @@ pub(super) fn purge(purge: &order::Purge, rules: &KeyRules) -> anyhow::Result<(M
         }
         (Purged::Prefix { prefix }, Some(name)) => Meant::Prefix(Prefix::of(name, prefix.as_str())?),
         (Purged::Prefix { prefix }, None) => Meant::Prefix(Prefix::everywhere(prefix.as_str())?),
-        // A cache knows these keys by themselves: in whichever environment, all that carry it are meant.
-        (Purged::SurrogateKey { key }, _) => Meant::surrogate(key.as_str()),
+        (Purged::SurrogateKey { key }, Some(name)) => Meant::surrogate_within(name, key.as_str()),
+        (Purged::SurrogateKey { key }, None) => Meant::surrogate(key.as_str()),
         (Purged::All {}, Some(name)) => Meant::Prefix(Prefix::of(name, "/")?),
         (Purged::All {}, None) => Meant::All,
     };

@@ -14,7 +14,7 @@ use rillcast_http::Growing;
 use crate::cache::{
     freshness::{Lifetime, Reason},
     key::Key,
-    purge::{Epoch, SurrogateId},
+    purge::{Epoch, Standing, SurrogateId},
 };
 
 /// What a cache groups responses by, to purge them together.
@@ -48,6 +48,8 @@ pub(crate) struct Marks {
     checked: AtomicU64,
     /// A purge asked to have it validated before it is used again, or to use it no more without its origin.
     is_stale: AtomicBool,
+    /// It may have been purged, and nobody here knows: it is used no more without its origin, whatever it says.
+    is_doubtful: AtomicBool,
     /// Another has taken its place, or the cache has let go of it.
     is_gone: AtomicBool,
 }
@@ -58,6 +60,7 @@ impl Marks {
             born,
             checked: AtomicU64::new(born.number()),
             is_stale: AtomicBool::new(false),
+            is_doubtful: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
         }
     }
@@ -70,12 +73,23 @@ impl Marks {
         self.checked.fetch_max(epoch.number(), Ordering::AcqRel);
     }
 
-    pub(crate) fn is_stale(&self) -> bool {
-        self.is_stale.load(Ordering::Acquire)
+    /// What purges up to the last one that was looked at left of it.
+    pub(crate) fn standing(&self) -> Standing {
+        if self.is_doubtful.load(Ordering::Acquire) {
+            Standing::Doubtful
+        } else if self.is_stale.load(Ordering::Acquire) {
+            Standing::Stale
+        } else {
+            Standing::Valid
+        }
     }
 
     pub(crate) fn set_stale(&self) {
         self.is_stale.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn set_doubtful(&self) {
+        self.is_doubtful.store(true, Ordering::Release);
     }
 
     pub(crate) fn is_gone(&self) -> bool {

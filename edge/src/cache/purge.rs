@@ -3,7 +3,7 @@
 //! ```text
 //!  purge ─▶ next epoch ─┬─ surrogate key: the key's generation is the epoch
 //!                       └─ URL, prefix, all: a rule, and a sweep through the cache
-//!  object { born } ─▶ standing: was a purge that means it later than its birth? ─▶ valid | stale | gone
+//!  object { born } ─▶ standing: was a purge that means it later than its birth? ─▶ valid | stale | doubtful | gone
 //! ```
 //!
 //! An object is born when its fill begins, so that a purge during the fill means its result too: it is delivered to
@@ -59,6 +59,12 @@ impl SurrogateId {
         let [high, low] = SECRETS.each_ref().map(|secret| u128::from(secret.hash_one(key)));
         Self(high << 64 | low)
     }
+
+    /// The id of the same key in one environment only.
+    fn within(self, environment: &str) -> Self {
+        let [high, low] = SECRETS.each_ref().map(|secret| u128::from(secret.hash_one((self.0, environment))));
+        Self(high << 64 | low)
+    }
 }
 
 /// What a purge means.
@@ -77,9 +83,14 @@ pub enum Meant {
 }
 
 impl Meant {
-    /// All that carry the surrogate key `key`.
+    /// All that carry the surrogate key `key`, in whichever environment.
     pub fn surrogate(key: &str) -> Self {
         Self::Surrogate(SurrogateId::of(key.as_bytes()))
+    }
+
+    /// All of `environment` that carry the surrogate key `key`.
+    pub fn surrogate_within(environment: &str, key: &str) -> Self {
+        Self::Surrogate(SurrogateId::of(key.as_bytes()).within(environment))
     }
 }
 
@@ -90,6 +101,8 @@ pub enum Hardness {
     Hard,
     /// It is stale: its origin is asked, and it is used where the origin cannot answer and it says so.
     Soft,
+    /// Perhaps it is gone, and nobody here knows: its origin is asked, and it is not used where the origin cannot answer.
+    Doubt,
 }
 
 /// How purges leave an object.
@@ -97,6 +110,7 @@ pub enum Hardness {
 pub(crate) enum Standing {
     Valid,
     Stale,
+    Doubtful,
     Gone,
 }
 
@@ -105,6 +119,7 @@ pub(crate) enum Standing {
 struct Purged {
     hard: u64,
     soft: u64,
+    doubt: u64,
 }
 
 impl Purged {
@@ -112,6 +127,7 @@ impl Purged {
         match hardness {
             Hardness::Hard => self.hard = epoch,
             Hardness::Soft => self.soft = epoch,
+            Hardness::Doubt => self.doubt = epoch,
         }
     }
 }
@@ -188,7 +204,7 @@ impl Purges {
     pub(crate) fn standing(&self, object: &Object) -> Standing {
         let now = self.now();
         if object.marks.checked() >= now.number() {
-            return if object.marks.is_stale() { Standing::Stale } else { Standing::Valid };
+            return object.marks.standing();
         }
         let purged = self.state.read().purged(object);
         let born = object.marks.born.number();
@@ -198,14 +214,19 @@ impl Purges {
         if purged.soft > born {
             object.marks.set_stale();
         }
+        if purged.doubt > born {
+            object.marks.set_doubtful();
+        }
         object.marks.set_checked(now);
-        if object.marks.is_stale() { Standing::Stale } else { Standing::Valid }
+        object.marks.standing()
     }
 }
 
 impl State {
     fn purged(&self, object: &Object) -> Purged {
-        let of_surrogates = object.surrogates.iter().filter_map(|id| self.generations.get(id)).copied();
+        let environment = object.key.environment();
+        let ids = object.surrogates.iter().flat_map(|id| [*id, id.within(environment)]);
+        let of_surrogates = ids.filter_map(|id| self.generations.get(&id)).copied();
         let of_rules = self.rules.iter().filter(|rule| rule.means(&object.key)).map(|rule| {
             let mut purged = Purged::default();
             purged.note(rule.hardness, rule.epoch);
@@ -214,6 +235,7 @@ impl State {
         of_surrogates.chain(of_rules).fold(self.all, |purged, other| Purged {
             hard: purged.hard.max(other.hard),
             soft: purged.soft.max(other.soft),
+            doubt: purged.doubt.max(other.doubt),
         })
     }
 }

@@ -65,10 +65,10 @@ impl Stock {
             (State::Fresh, Standing::Valid) => Found::Fresh(object),
             (State::StaleWhileRevalidate, Standing::Valid) => Found::Refreshing(object),
             (State::Fresh | State::StaleWhileRevalidate, _) => {
-                let on_error = !object.lifetime.must_revalidate;
+                let on_error = !object.lifetime.must_revalidate && standing != Standing::Doubtful;
                 Found::Stale { object, on_error }
             }
-            (State::StaleIfError, _) => Found::Stale { object, on_error: true },
+            (State::StaleIfError, _) => Found::Stale { object, on_error: standing != Standing::Doubtful },
             (State::Expired, _) => Found::Stale { object, on_error: false },
         }
     }

@@ -1,6 +1,12 @@
 //! One fetch for all who ask: followers, those who leave, ranges of what is arriving, purges under way.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use rillcast_edge::cache::{
     key::{Key, Prefix},
@@ -8,7 +14,7 @@ use rillcast_edge::cache::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::origin::Act;
+use crate::harness::origin::{Act, Then};
 use crate::world::{World, fresh, set_clock_off};
 
 /// A second goes by between the two halves of the body.
@@ -106,11 +112,15 @@ async fn what_is_purged_is_asked_for_anew_and_the_rest_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_purge_of_all_environments_means_each_and_of_another_none() {
-    let (world, origin) = World::of(|_| Act::respond(200, "Cache-Control: max-age=600\r\n", b"film"));
+    let fields = "Cache-Control: max-age=600\r\nSurrogate-Key: films\r\n";
+    let (world, origin) = World::of(move |_| Act::respond(200, fields, b"film"));
     let elsewhere = Key::of(world.edge.rules(), "acme", "/vod/film", None).unwrap();
     for (meant, fetches) in [
         (Meant::Key(elsewhere.clone()), 0),
         (Meant::Prefix(Prefix::of("acme", "/vod/").unwrap()), 0),
+        (Meant::surrogate_within("acme", "films"), 0),
+        (Meant::surrogate_within("", "films"), 1),
+        (Meant::surrogate("films"), 1),
         (Meant::Target(elsewhere), 1),
         (Meant::Prefix(Prefix::everywhere("/vod/").unwrap()), 1),
     ] {
@@ -160,6 +170,36 @@ async fn a_soft_purge_has_it_validated_and_serves_it_when_the_origin_fails() {
     // Its connection is still open; the pool must not answer with it.
     let stale = world.get("/vod/film").await;
     assert_eq!((stale.status, stale.text()), (200, "film"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_doubted_is_used_once_its_origin_vouches_for_it_and_never_without() {
+    let is_dead = Arc::new(AtomicBool::new(false));
+    let dies = Arc::clone(&is_dead);
+    let (world, origin) = World::of(move |asked| {
+        if dies.load(Ordering::Relaxed) {
+            return Act::silent(Then::Close);
+        }
+        let fields = "Cache-Control: max-age=600, stale-if-error=600\r\nETag: \"1\"\r\n";
+        match asked.field("if-none-match") {
+            Some("\"1\"") => Act::say(format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n")),
+            _ => Act::respond(200, fields, b"film"),
+        }
+    });
+    for path in ["/vod/film", "/vod/other"] {
+        world.get(path).await;
+    }
+    world.edge.purge(Meant::All, Hardness::Doubt);
+    let vouched = world.get("/vod/film").await;
+    assert_eq!((vouched.status, vouched.text(), origin.count()), (200, "film", 3));
+    assert!(world.get("/vod/film").await.cache().starts_with("hit"), "nobody doubts it any more");
+    is_dead.store(true, Ordering::Relaxed);
+    // A softer purge takes no doubt away, and neither does time.
+    world.edge.purge(Meant::All, Hardness::Soft);
+    assert_eq!((world.get("/vod/film").await.status, world.get("/vod/other").await.status), (200, 502));
+    set_clock_off(700);
+    assert_eq!((world.get("/vod/film").await.status, world.get("/vod/other").await.status), (200, 502));
+    set_clock_off(0);
 }
 
 #[tokio::test(start_paused = true)]

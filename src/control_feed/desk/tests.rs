@@ -14,15 +14,23 @@ fn purge_of(key: &str, soft: bool) -> Purge {
 
 #[test]
 fn more_purges_than_can_wait_become_one_of_everything() {
-    for hard in [false, true] {
+    let all = |soft| Forget::Named(Purge { what: Purged::All {}, environment: None, soft });
+    let named = |soft| Effect::Purge(purge_of("more", soft));
+    for (first, last, expected) in [
+        (named(true), named(true), all(true)),
+        (named(true), named(false), all(false)),
+        (named(true), Effect::Doubt, Forget::Doubted),
+        (Effect::Doubt, named(true), Forget::Doubted),
+        (Effect::Doubt, named(false), all(false)),
+    ] {
         let desk = desk();
-        for number in 0..PURGES_MAX {
+        desk.take(first);
+        for number in 1..FORGETS_MAX {
             desk.take(Effect::Purge(purge_of(&number.to_string(), true)));
         }
-        assert_eq!(desk.waiting.lock().purges.len(), PURGES_MAX);
-        desk.take(Effect::Purge(purge_of("more", !hard)));
-        let all = Purge { what: Purged::All {}, environment: None, soft: !hard };
-        assert_eq!(desk.waiting.lock().purges, [all]);
+        assert_eq!(desk.waiting.lock().forgets.len(), FORGETS_MAX);
+        desk.take(last);
+        assert_eq!(desk.waiting.lock().forgets, [expected]);
     }
 }
 

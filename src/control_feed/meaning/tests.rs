@@ -33,7 +33,15 @@ fn a_purge_means_its_environment_or_all_and_the_default_one_is_what_is_public() 
             Meant::Prefix(Prefix::everywhere("/vod/").expect("a prefix")),
         ),
         (r#""what":"prefix","prefix":"/vod/","environment":"acme""#, prefix("acme", "/vod/")),
-        (r#""what":"surrogate_key","key":"film","environment":"acme""#, Meant::surrogate("film")),
+        (
+            r#""what":"surrogate_key","key":"film","environment":"acme""#,
+            Meant::surrogate_within("acme", "film"),
+        ),
+        (
+            r#""what":"surrogate_key","key":"film","environment":"default""#,
+            Meant::surrogate_within("", "film"),
+        ),
+        (r#""what":"surrogate_key","key":"film""#, Meant::surrogate("film")),
         (r#""what":"all","environment":"acme""#, prefix("acme", "/")),
         (r#""what":"all","environment":"default""#, prefix("", "/")),
         (r#""what":"all""#, Meant::All),
@@ -50,7 +58,12 @@ fn a_purge_means_its_environment_or_all_and_the_default_one_is_what_is_public() 
 }
 
 fn ordered_key(jwk: &str) -> anyhow::Result<KeySet> {
-    let fields = format!(r#""kind":"key","change":"upsert","kid":"k","state":"active","jwk":{jwk}"#);
+    ordered_key_of("", jwk)
+}
+
+/// The same with `more` fields.
+fn ordered_key_of(more: &str, jwk: &str) -> anyhow::Result<KeySet> {
+    let fields = format!(r#""kind":"key","change":"upsert",{more}"kid":"k","state":"active","jwk":{jwk}"#);
     match body(&fields) {
         OrderBody::Key(order::KeyChange::Upsert(record)) => key(&record),
         other => unreachable!("{other:?}"),
@@ -70,6 +83,18 @@ fn a_key_that_is_ordered_checks_tokens_by_the_id_of_the_order() {
     for wrong in [short, r#"{"kty":"oct"}"#, r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#, "{}"] {
         let error = format!("{:#}", ordered_key(wrong).expect_err(wrong));
         assert!(!error.contains("c2hvcnQ") && !error.contains("short-and-secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_is_ordered_for_an_environment_signs_for_no_other() {
+    let public = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let secret = format!(r#"{{"kty":"oct","k":"{}"}}"#, "A".repeat(43));
+    for jwk in [public, &secret] {
+        let keys = ordered_key_of(r#""environment":"acme","#, jwk).expect("a key");
+        assert!(keys.find("k", "acme").is_some() && keys.find("k", "other").is_none(), "{keys:?}");
+        assert!(ordered_key(jwk).expect("a key").find("k", "other").is_some());
+        assert!(ordered_key_of(r#""environment":"no such name","#, jwk).is_err());
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::order::{
-    KeyChange, KeyRecord, Limits, Name, Order, OrderBody, Purge, Purged, Revocation, UnixMicros, Unknown,
+    KeyChange, KeyRecord, Limits, Name, Order, OrderBody, Purge, Revocation, UnixMicros, Unknown,
 };
 use super::revocations::{REVOCATIONS_MAX, Revocations};
 use super::snapshot::{FeedId, Snapshot};
@@ -32,6 +32,9 @@ pub enum Effect {
     Revoke(Revocation),
     /// Forget something that is kept.
     Purge(Purge),
+    /// Orders were missed that may have been purges, of whatever is kept: use none of it that its origin does not vouch
+    /// for first.
+    Doubt,
     /// These are the limits of all environments that have any.
     Limits(Vec<Limits>),
 }
@@ -63,12 +66,15 @@ pub enum Full {
     Limits,
 }
 
+/// What a key is known by: its id, and its environment if it has one.
+type KeyId = (Name, Option<Name>);
+
 /// The state.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     feed: Option<FeedId>,
     seq: u64,
-    keys: BTreeMap<Name, KeyRecord>,
+    keys: BTreeMap<KeyId, KeyRecord>,
     revocations: Revocations,
     limits: BTreeMap<Option<Name>, Limits>,
     given_up: u64,
@@ -100,15 +106,15 @@ impl Ledger {
         }
     }
 
-    /// Takes on the state of `snapshot`. What was kept under another state is stale where orders between were not seen,
+    /// Takes on the state of `snapshot`. What was kept under another state is doubted where orders between were not seen,
     /// for they may have been purges; a ledger that knew nothing had nothing to purge by.
     pub fn load(&mut self, snapshot: Snapshot, now: UnixMicros) -> Vec<Effect> {
         let follows_on = self.feed.as_ref() == Some(&snapshot.feed) && self.seq == snapshot.seq;
         let missed = self.feed.is_some() && !follows_on;
         self.feed = Some(snapshot.feed);
         self.seq = snapshot.seq;
-        self.keys =
-            snapshot.keys.into_iter().take(KEYS_MAX).map(|record| (record.kid.clone(), record)).collect();
+        let keys = snapshot.keys.into_iter().take(KEYS_MAX);
+        self.keys = keys.map(|record| (id_of(&record), record)).collect();
         let limits = snapshot.limits.into_iter().take(LIMITS_MAX);
         self.limits = limits.map(|limits| (limits.environment.clone(), limits)).collect();
         self.revocations.clear();
@@ -118,7 +124,7 @@ impl Ledger {
         self.revocations.expire(now);
         let mut effects = self.effects();
         if missed {
-            effects.push(Effect::Purge(Purge { what: Purged::All {}, environment: None, soft: true }));
+            effects.push(Effect::Doubt);
         }
         effects
     }
@@ -171,7 +177,8 @@ impl Ledger {
     pub fn room(&self, body: &OrderBody) -> Result<(), Full> {
         let full = match body {
             OrderBody::Key(KeyChange::Upsert(record)) => {
-                (!self.keys.contains_key(&record.kid) && self.keys.len() >= KEYS_MAX).then_some(Full::Keys)
+                let known = self.keys.contains_key(&id_of(record));
+                (!known && self.keys.len() >= KEYS_MAX).then_some(Full::Keys)
             }
             OrderBody::Limits(limits) => {
                 let known = self.limits.contains_key(&limits.environment);
@@ -238,17 +245,26 @@ impl Ledger {
     fn change_key(&mut self, change: KeyChange) -> Applied {
         match change {
             KeyChange::Upsert(record) => {
-                self.keys.insert(record.kid.clone(), record);
+                self.keys.insert(id_of(&record), record);
             }
-            KeyChange::State { kid, state } => {
-                if let Some(record) = self.keys.get_mut(&kid) {
-                    record.state = state;
-                }
+            KeyChange::State { kid, environment, state } => {
+                let meant =
+                    self.keys.values_mut().filter(|record| is_meant(record, &kid, environment.as_ref()));
+                meant.for_each(|record| record.state = state);
             }
-            KeyChange::Remove { kid } => {
-                self.keys.remove(&kid);
+            KeyChange::Remove { kid, environment } => {
+                self.keys.retain(|_, record| !is_meant(record, &kid, environment.as_ref()));
             }
         }
         Applied::Now(vec![Effect::Keys(self.keys.values().cloned().collect())])
     }
+}
+
+fn id_of(record: &KeyRecord) -> KeyId {
+    (record.kid.clone(), record.environment.clone())
+}
+
+/// Whether `record` is the key `kid` of `environment`, or any of that id where none is named.
+fn is_meant(record: &KeyRecord, kid: &Name, environment: Option<&Name>) -> bool {
+    record.kid == *kid && environment.is_none_or(|named| record.environment.as_ref() == Some(named))
 }

@@ -158,12 +158,15 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum KeyChange {
-    /// It is there from now on, in place of one with the same id.
+    /// It is there from now on, in place of one with the same id and environment.
     Upsert(KeyRecord),
     /// It goes on to another state. Nothing happens to a key that is not there.
     State {
         /// Which key.
         kid: Name,
+        /// That of which environment; all keys of this id where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<Name>,
         /// Its state from now on.
         state: KeyState,
     },
@@ -171,6 +174,9 @@ pub enum KeyChange {
     Remove {
         /// Which key.
         kid: Name,
+        /// That of which environment; all keys of this id where none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<Name>,
     },
 }
 
@@ -179,6 +185,9 @@ pub enum KeyChange {
 pub struct KeyRecord {
     /// The id that tokens name.
     pub kid: Name,
+    /// Whose tokens it signs; those of all environments where none is named. Each may have a key of the same id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
     /// Where it is in its life.
     pub state: KeyState,
     /// The JWK (RFC 7517), unread here.
@@ -189,6 +198,7 @@ impl fmt::Debug for KeyRecord {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("KeyRecord")
             .field("kid", &self.kid)
+            .field("environment", &self.environment)
             .field("state", &self.state)
             .finish_non_exhaustive()
     }

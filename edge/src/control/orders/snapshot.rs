@@ -1,10 +1,10 @@
 //! The state of a feed at a number: what an edge needs that has not seen the orders before.
 //!
 //! ```text
-//! {"v":1,"feed":"9f0c…","seq":41,"keys":[{"kid":…,"state":…,"jwk":{…}}],"revocations":[{"what":…,"id":…,"until_us":…}],"limits":[…]}
+//! {"v":1,"feed":"9f0c…","seq":41,"keys":[{"kid":…,"environment":…?,"state":…,"jwk":{…}}],"revocations":[{"what":…,"id":…,"until_us":…}],"limits":[…]}
 //! ```
 //!
-//! Purges are no state. An edge that skips orders by loading a snapshot treats all it keeps as stale instead.
+//! Purges are no state. An edge that skips orders by loading a snapshot doubts all it keeps instead.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -30,7 +30,12 @@ fn jwk(secret: &str) -> Map<String, Value> {
 }
 
 fn key(kid: &str, state: KeyState) -> OrderBody {
-    OrderBody::Key(KeyChange::Upsert(KeyRecord { kid: name(kid), state, jwk: jwk("hidden") }))
+    OrderBody::Key(KeyChange::Upsert(KeyRecord {
+        kid: name(kid),
+        environment: None,
+        state,
+        jwk: jwk("hidden"),
+    }))
 }
 
 fn revoke(session: &str, until: u64) -> OrderBody {

@@ -41,7 +41,7 @@ fn the_tail_is_bounded_in_bytes() {
 #[test]
 fn an_order_that_edges_would_not_read_is_not_given() {
     let feed = OrderFeed::in_memory(feed_id("f"));
-    let mut record = KeyRecord { kid: name("k"), state: KeyState::Next, jwk: jwk("") };
+    let mut record = KeyRecord { kid: name("k"), environment: None, state: KeyState::Next, jwk: jwk("") };
     record.jwk.insert("x5c".to_owned(), Value::String("a".repeat(ORDER_BYTES_MAX)));
     let too_long = feed.append(OrderBody::Key(KeyChange::Upsert(record)), AT);
     assert!(matches!(too_long, Err(AppendError::TooLong { .. })), "{too_long:?}");

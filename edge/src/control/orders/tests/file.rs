@@ -152,13 +152,7 @@ fn the_log_of_a_feed_is_followed_through_its_rewriting() {
                 },
                 other => panic!("{other:?}"),
             };
-            let is_blanket = |effect: &_| {
-                matches!(
-                    effect,
-                    crate::control::orders::ledger::Effect::Purge(Purge { what: Purged::All {}, .. })
-                )
-            };
-            purges += effects.iter().filter(|effect| is_blanket(effect)).count();
+            purges += effects.iter().filter(|effect| follower::is_blanket(effect)).count();
         }
     };
     // Longer than the log may be, some times over; one key, so that the state stays small.

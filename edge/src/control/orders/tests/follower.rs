@@ -84,7 +84,7 @@ impl Edge {
 }
 
 pub(super) fn is_blanket(effect: &Effect) -> bool {
-    matches!(effect, Effect::Purge(Purge { what: Purged::All {}, soft: true, .. }))
+    matches!(effect, Effect::Doubt)
 }
 
 fn shared() -> SharedFeed {

@@ -20,10 +20,6 @@ fn begun() -> Ledger {
     ledger
 }
 
-fn blanket() -> Effect {
-    Effect::Purge(Purge { what: Purged::All {}, environment: None, soft: true })
-}
-
 #[test]
 fn orders_are_applied_once_and_in_sequence() {
     let mut ledger = Ledger::new();
@@ -38,14 +34,14 @@ fn orders_are_applied_once_and_in_sequence() {
 }
 
 #[test]
-fn orders_that_were_skipped_make_all_that_is_kept_stale() {
+fn orders_that_were_skipped_make_all_that_is_kept_doubtful() {
     let mut ledger = Ledger::new();
     let at = |feed, seq| Snapshot { seq, ..Snapshot::empty(feed_id(feed)) };
-    assert!(!ledger.load(at("f", 4), NOW).contains(&blanket()), "nothing was kept before");
-    assert!(!ledger.load(at("f", 4), NOW).contains(&blanket()), "nothing was skipped");
-    assert!(ledger.load(at("f", 5), NOW).contains(&blanket()));
-    assert!(ledger.load(at("f", 2), NOW).contains(&blanket()), "a feed out of a backup");
-    assert!(ledger.load(at("g", 2), NOW).contains(&blanket()), "another history");
+    assert!(!ledger.load(at("f", 4), NOW).contains(&Effect::Doubt), "nothing was kept before");
+    assert!(!ledger.load(at("f", 4), NOW).contains(&Effect::Doubt), "nothing was skipped");
+    assert!(ledger.load(at("f", 5), NOW).contains(&Effect::Doubt));
+    assert!(ledger.load(at("f", 2), NOW).contains(&Effect::Doubt), "a feed out of a backup");
+    assert!(ledger.load(at("g", 2), NOW).contains(&Effect::Doubt), "another history");
 }
 
 #[test]
@@ -62,13 +58,52 @@ fn a_file_that_is_read_again_changes_nothing() {
 fn keys_come_change_and_go() {
     let mut ledger = begun();
     ledger.apply(order(1, key("a", KeyState::Next)), NOW);
-    let to = |state| OrderBody::Key(KeyChange::State { kid: name("a"), state });
+    let to = |state| OrderBody::Key(KeyChange::State { kid: name("a"), environment: None, state });
     let Applied::Now(effects) = ledger.apply(order(2, to(KeyState::Active)), NOW) else { panic!("applied") };
     let [Effect::Keys(keys)] = effects.as_slice() else { panic!("keys") };
     assert_eq!((keys.len(), keys[0].state), (1, KeyState::Active));
-    let gone = OrderBody::Key(KeyChange::Remove { kid: name("a") });
+    let gone = OrderBody::Key(KeyChange::Remove { kid: name("a"), environment: None });
     assert_eq!(ledger.apply(order(3, gone), NOW), Applied::Now(vec![Effect::Keys(Vec::new())]));
     assert_eq!(ledger.apply(order(4, to(KeyState::Next)), NOW), Applied::Now(vec![Effect::Keys(Vec::new())]));
+}
+
+#[test]
+fn keys_of_one_id_are_told_apart_by_environment_and_without_one_all_are_meant() {
+    let mut ledger = begun();
+    let of = |environment: Option<&str>, state| {
+        let jwk = jwk(environment.unwrap_or("all"));
+        OrderBody::Key(KeyChange::Upsert(KeyRecord {
+            kid: name("k"),
+            environment: environment.map(name),
+            state,
+            jwk,
+        }))
+    };
+    let mut seq = 0;
+    let mut states = |body| {
+        seq += 1;
+        let Applied::Now(effects) = ledger.apply(order(seq, body), NOW) else { panic!("applied") };
+        let [Effect::Keys(keys)] = effects.as_slice() else { panic!("keys") };
+        let of = |key: &KeyRecord| (key.environment.as_ref().map(|name| name.as_str().to_owned()), key.state);
+        keys.iter().map(of).collect::<Vec<_>>()
+    };
+    let (all, acme, other) = (None, Some("acme".to_owned()), Some("other".to_owned()));
+    states(of(None, KeyState::Active));
+    states(of(Some("acme"), KeyState::Active));
+    let known = states(of(Some("other"), KeyState::Next));
+    let expected = [(all, KeyState::Active), (acme.clone(), KeyState::Active), (other, KeyState::Next)];
+    assert_eq!(known, expected);
+    let to = |environment: Option<&str>, state| {
+        OrderBody::Key(KeyChange::State { kid: name("k"), environment: environment.map(name), state })
+    };
+    assert_eq!(states(to(Some("acme"), KeyState::Retiring))[1], (acme, KeyState::Retiring));
+    assert!(states(to(None, KeyState::Next)).iter().all(|(_, state)| *state == KeyState::Next));
+    let gone = |environment: Option<&str>| {
+        OrderBody::Key(KeyChange::Remove { kid: name("k"), environment: environment.map(name) })
+    };
+    assert_eq!(states(gone(Some("acme"))).len(), 2);
+    assert_eq!(states(gone(Some("nobody"))).len(), 2);
+    assert_eq!(states(gone(None)), []);
 }
 
 #[test]
@@ -149,8 +184,12 @@ fn given(kind: u8, which: u8) -> OrderBody {
     let which = which % 5;
     match kind % 6 {
         0 => key(&format!("k{which}"), KeyState::Active),
-        1 => OrderBody::Key(KeyChange::Remove { kid: name(&format!("k{which}")) }),
-        2 => OrderBody::Key(KeyChange::State { kid: name(&format!("k{which}")), state: KeyState::Retiring }),
+        1 => OrderBody::Key(KeyChange::Remove { kid: name(&format!("k{which}")), environment: None }),
+        2 => OrderBody::Key(KeyChange::State {
+            kid: name(&format!("k{which}")),
+            environment: (which == 1).then(|| name("e")),
+            state: KeyState::Retiring,
+        }),
         3 => revoke(&format!("s{which}"), NOW.0 + u64::from(kind)),
         4 => limits(&format!("e{which}"), u32::from(kind)),
         _ => purge(&format!("/{which}")),
@@ -176,9 +215,10 @@ impl Edge {
 
     fn done(&mut self, effects: &[Effect]) {
         for effect in effects {
-            if let Effect::Purge(purge) = effect {
-                let all = *effect == blanket();
-                self.unpurged.retain(|open| !all && *open != OrderBody::Purge(purge.clone()));
+            match effect {
+                Effect::Purge(purge) => self.unpurged.retain(|open| *open != OrderBody::Purge(purge.clone())),
+                Effect::Doubt => self.unpurged.clear(),
+                _ => {}
             }
         }
     }

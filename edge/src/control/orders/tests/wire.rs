@@ -14,19 +14,38 @@ fn body(fields: &str) -> OrderBody {
 
 #[test]
 fn each_kind_is_read_as_documented_and_written_so_again() {
-    let record = KeyRecord { kid: name("k"), state: KeyState::Next, jwk: jwk("x") };
+    let record = KeyRecord { kid: name("k"), environment: None, state: KeyState::Next, jwk: jwk("x") };
     let session = Revoked::Session(name("s"));
     let purge_of = |what, soft| OrderBody::Purge(Purge { what, environment: None, soft });
     let table = [
         (
             r#""kind":"key","change":"upsert","kid":"k","state":"next","jwk":{"kty":"oct","k":"x"}"#,
-            OrderBody::Key(KeyChange::Upsert(record)),
+            OrderBody::Key(KeyChange::Upsert(record.clone())),
         ),
         (
             r#""kind":"key","change":"state","kid":"k","state":"retiring""#,
-            OrderBody::Key(KeyChange::State { kid: name("k"), state: KeyState::Retiring }),
+            OrderBody::Key(KeyChange::State { kid: name("k"), environment: None, state: KeyState::Retiring }),
         ),
-        (r#""kind":"key","change":"remove","kid":"k""#, OrderBody::Key(KeyChange::Remove { kid: name("k") })),
+        (
+            r#""kind":"key","change":"remove","kid":"k""#,
+            OrderBody::Key(KeyChange::Remove { kid: name("k"), environment: None }),
+        ),
+        (
+            r#""kind":"key","change":"upsert","kid":"k","environment":"e","state":"next","jwk":{"kty":"oct","k":"x"}"#,
+            OrderBody::Key(KeyChange::Upsert(KeyRecord { environment: Some(name("e")), ..record })),
+        ),
+        (
+            r#""kind":"key","change":"state","kid":"k","environment":"e","state":"active""#,
+            OrderBody::Key(KeyChange::State {
+                kid: name("k"),
+                environment: Some(name("e")),
+                state: KeyState::Active,
+            }),
+        ),
+        (
+            r#""kind":"key","change":"remove","kid":"k","environment":"e""#,
+            OrderBody::Key(KeyChange::Remove { kid: name("k"), environment: Some(name("e")) }),
+        ),
         (
             r#""kind":"revoke","what":"session","id":"s","environment":"e","until_us":5"#,
             OrderBody::Revoke(Revocation {
