@@ -247,6 +247,11 @@ impl SourceFile {
         self.residency.resident_len(self.as_fd(), self.len(), offset, len, now)
     }
 
+    /// Notes that the `len` bytes from `offset` on were read into memory just now.
+    pub(crate) fn note_resident(&self, offset: u64, len: u64, now: Instant) {
+        self.residency.note_resident(self.len(), offset, len, now);
+    }
+
     /// The file as a part of it is mapped: the part with byte `offset`. `None` where it cannot be.
     pub(crate) fn window(&self, offset: u64) -> Option<Arc<Window>> {
         self.windows.at(self.file(), self.len(), offset)

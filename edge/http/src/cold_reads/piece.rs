@@ -4,7 +4,7 @@
 //! They are read together and cut apart in memory. A piece ends at a multiple of its size, so that the pieces of a body
 //! are the same for everyone who asks for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -45,6 +45,11 @@ impl Span {
     /// Whether `other` is the same range.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.file, &other.file) && (self.start, self.end) == (other.start, other.end)
+    }
+
+    /// Notes that it was read into the page cache just now.
+    pub(crate) fn note_resident(&self, now: Instant) {
+        self.file.note_resident(self.start, self.end.saturating_sub(self.start), now);
     }
 
     /// Where a piece that begins at `start` ends at the latest.

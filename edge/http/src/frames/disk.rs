@@ -79,6 +79,7 @@ impl DiskPieces {
             Ok(Fetched::Bytes(bytes)) => self.take_in(piece, &bytes, sources, now),
             Ok(Fetched::Cached) => {
                 self.warmed = Some(piece.span.start);
+                piece.span.note_resident(now);
                 piece.give_back(sources);
                 Ok(Came::Look)
             }
