@@ -126,6 +126,11 @@ pub(crate) enum ConfigError {
     )]
     Jwks { url: String },
     #[error(
+        "edge.tokens.jwks: `{url}` is fetched in clear, and whoever is on the way could put keys of their own in it: use https, or \
+         set edge.tokens.jwks_allow_http = true where the network is yours alone"
+    )]
+    JwksInClear { url: String },
+    #[error(
         "edge.events.directory: name the folder in which events wait, or set STATE_DIRECTORY (StateDirectory= in systemd)"
     )]
     NoEventsFolder,

@@ -71,6 +71,7 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
         cookie: cookie.clone(),
         places: places.clone(),
         territory: config.edge.territory.clone(),
+        keys: keyring.awaited().clone(),
         limits,
         monotonic,
     };
@@ -85,18 +86,12 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
     // Before the ready line: whoever waits for it may stop us at once.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let jwks = match jwks {
-        Some(url) => {
-            let came = url.refresh(&keyring).await;
-            Some((url, came))
-        }
-        None => None,
-    };
+    let jwks = beside::jwks(jwks, &keyring).await;
     let listeners = config.server.listeners.clone();
     let server = Server::start(config.server, &front, metrics).map_err(announcement::with_advice)?;
     let mut beside = Beside::of(&front);
     beside.keys(config.edge.tokens.keys, &keyring);
-    beside.jwks(jwks, &keyring);
+    beside.own(jwks);
     beside.events(sender);
     beside.orders(orders, &desk, &front);
     beside.places(places);

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use parking_lot::Mutex;
+use rillcast_edge::admission::authorize::KeysAwaited;
 use rillcast_token::{Algorithm, GrantLimits, Grants, HashKey, KeyFile, KeyRecord, KeySet};
 use tokio::time::MissedTickBehavior;
 
@@ -40,6 +41,7 @@ pub(crate) enum KeySource {
 pub(crate) struct Keyring {
     grants: Arc<Grants>,
     known: Mutex<[KeySet; 3]>,
+    awaited: KeysAwaited,
 }
 
 impl Keyring {
@@ -57,12 +59,18 @@ impl Keyring {
             }
         };
         let grants = Arc::new(Grants::new(&GrantLimits::default(), HashKey::random(), keys.clone()));
-        Ok(Self { grants, known: Mutex::new([keys, KeySet::default(), KeySet::default()]) })
+        let known = Mutex::new([keys, KeySet::default(), KeySet::default()]);
+        Ok(Self { grants, known, awaited: KeysAwaited::default() })
     }
 
     /// What judges tokens by these keys.
     pub(crate) fn grants(&self) -> &Arc<Grants> {
         &self.grants
+    }
+
+    /// Whether the key set of an issuer is still to come.
+    pub(crate) fn awaited(&self) -> &KeysAwaited {
+        &self.awaited
     }
 
     /// These are the keys of `source` from now on.
@@ -75,6 +83,9 @@ impl Keyring {
             KeySource::Orders => orders,
         } = keys;
         self.grants.set_keys(together(&*known));
+        if source == KeySource::Jwks {
+            self.awaited.end();
+        }
     }
 }
 

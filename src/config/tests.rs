@@ -90,6 +90,9 @@ fn mistakes_say_where_they_are() {
         ("[[edge.geo.rule]]\nallow = [\"AT\"]", "give `paths` or `environment`"),
         ("[[edge.geo.rule]]\npaths = [\"vod\"]\nallow = [\"AT\"]", "`vod` is no folder"),
         ("[edge.tokens]\njwks = \"issuer.example/keys\"", "edge.tokens.jwks: `issuer.example/keys`"),
+        ("[edge.tokens]\njwks = \"http://issuer.example/keys\"", "edge.tokens.jwks_allow_http = true"),
+        ("[edge.tokens]\njwks = \"http://localhost.example/keys\"", "is fetched in clear"),
+        ("[edge.tokens]\njwks = \"http://[2001:db8::1]:80/keys\"", "is fetched in clear"),
         ("[edge.tokens]\njwks = \"https:///keys\"", "edge.tokens.jwks: `https:///keys`"),
         ("[log]\nlevel = \"a=b=c\"", "log.level"),
         ("[log]\nformat = \"xml\"", "unknown variant `xml`"),
@@ -97,6 +100,19 @@ fn mistakes_say_where_they_are() {
     for (text, expected) in cases {
         let message = format!("{:#}", anyhow::Error::from(parse(text).expect_err(text)));
         assert!(message.contains(expected), "{text}: {message}");
+    }
+}
+
+#[test]
+fn a_key_set_in_clear_is_this_machines_own_or_allowed() {
+    for text in [
+        "jwks = \"http://127.0.0.1:1/keys\"",
+        "jwks = \"http://127.8.0.1/keys\"",
+        "jwks = \"http://[::1]:1/keys\"",
+        "jwks = \"http://LOCALHOST/keys\"",
+        "jwks = \"http://issuer.example/keys\"\njwks_allow_http = true",
+    ] {
+        assert!(parse(&format!("[edge.tokens]\n{text}")).is_ok(), "{text}");
     }
 }
 

@@ -42,10 +42,9 @@ impl Beside {
         self.owned.extend(following.map(Owned::spawn));
     }
 
-    /// Keeps `keyring` to a key set that was asked for already; whether it came is told with it.
-    pub(super) fn jwks(&mut self, jwks: Option<(KeySetUrl, bool)>, keyring: &Arc<Keyring>) {
-        let following = jwks.map(|(url, came)| url.follow(Arc::clone(keyring), came));
-        self.owned.extend(following.map(Owned::spawn));
+    /// Owns a task that has begun before.
+    pub(super) fn own(&mut self, task: Option<Owned>) {
+        self.owned.extend(task);
     }
 
     /// Writes events down and sends them.
@@ -72,6 +71,14 @@ impl Beside {
         }
         drop(self.owned);
     }
+}
+
+/// Begins to keep `keyring` to a key set, and waits a little for it to come.
+pub(super) async fn jwks(url: Option<KeySetUrl>, keyring: &Arc<Keyring>) -> Option<Owned> {
+    let (following, first) = url?.following(Arc::clone(keyring));
+    let task = Owned::spawn(following);
+    first.wait().await;
+    Some(task)
 }
 
 /// Lets the edge put its house in order, for ever.

@@ -1,7 +1,12 @@
 //! The key set of an issuer, fetched from its URL.
 //!
-//! At the start, every [`REFRESH_EVERY`], after a failure and for a key id that nobody knows every thirty seconds at the
-//! most. Bounded in bytes and time; no redirects are followed. What fails leaves the keys as they are.
+//! ```text
+//!  start ─▶ fetch ─┬─ within START_PATIENCE: the first request finds its keys
+//!                  └─ later, or never: the server starts without; tokens of keys that nobody knows are answered 503
+//! ```
+//!
+//! Then every [`REFRESH_EVERY`], and every thirty seconds at the most after a failure and for a key id that nobody knows.
+//! Bounded in bytes and time; no redirects are followed. What fails leaves the keys as they are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +21,7 @@ use rillcast_edge::control::link::ControlLink;
 use rillcast_token::limits::KEY_SET_BYTES_MAX;
 use rillcast_token::refetch_gate::REFETCH_EVERY;
 use rillcast_token::{KeySet, RefetchGate};
+use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
 use super::{KeySource, Keyring};
@@ -26,6 +32,9 @@ use crate::run;
 const REFRESH_EVERY: Duration = Duration::from_secs(300);
 /// How often it is looked whether it is to be fetched.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a start waits for the first fetch: an issuer that is well answers in less, and one that is not must not keep
+/// an edge from serving what needs none of its keys.
+const START_PATIENCE: Duration = Duration::from_secs(2);
 /// How long its body may take.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -61,7 +70,7 @@ impl KeySetUrl {
     }
 
     /// Fetches the set for `keyring`; says whether it came.
-    pub(crate) async fn refresh(&self, keyring: &Keyring) -> bool {
+    async fn refresh(&self, keyring: &Keyring) -> bool {
         let fetched = self.fetch().await;
         let is_ok = fetched.is_ok();
         self.fetches.with_label_values(&[if is_ok { "fetched" } else { "failed" }]).inc();
@@ -96,11 +105,20 @@ impl KeySetUrl {
         Ok(KeySet::from_jwks(&body.to_bytes(), None)?)
     }
 
-    /// Keeps `keyring` to the set, for ever; it was asked for already, and that `came`.
-    pub(crate) async fn follow(self, keyring: Arc<Keyring>, mut came: bool) {
+    /// What keeps `keyring` to the set, for ever, and what tells that it was asked for once.
+    pub(crate) fn following(self, keyring: Arc<Keyring>) -> (impl Future<Output = ()> + Send, FirstFetch) {
+        keyring.awaited().begin();
+        let (first, asked) = oneshot::channel();
+        (self.follow(keyring, first), FirstFetch(asked))
+    }
+
+    async fn follow(self, keyring: Arc<Keyring>, first: oneshot::Sender<()>) {
+        let (mut asked, mut strangers) = (run::monotonic(), 0);
+        let mut came = self.refresh(&keyring).await;
+        // A start that has gone on without does not hear it.
+        let _ = first.send(());
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut asked, mut strangers) = (run::monotonic(), 0);
         loop {
             ticks.tick().await;
             let now = run::monotonic();
@@ -115,7 +133,26 @@ impl KeySetUrl {
     }
 }
 
+/// The end of the first fetch, well or not.
+pub(crate) struct FirstFetch(oneshot::Receiver<()>);
+
+impl FirstFetch {
+    /// Waits for it, [`START_PATIENCE`] at the most.
+    pub(crate) async fn wait(self) {
+        if tokio::time::timeout(START_PATIENCE, self.0).await.is_err() {
+            tracing::warn!(
+                "the key set of edge.tokens.jwks has not come in {} s: starting without; tokens of its keys are answered \
+                 503 until it has",
+                START_PATIENCE.as_secs()
+            );
+        }
+    }
+}
+
 /// Whether it is time to fetch what was last asked for at `asked`.
 fn is_due(asked: Instant, came: bool, now: Instant) -> bool {
     now.saturating_duration_since(asked) >= if came { REFRESH_EVERY } else { REFETCH_EVERY }
 }
+
+#[cfg(test)]
+mod tests;

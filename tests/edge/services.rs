@@ -41,6 +41,25 @@ fn an_issuers_keys_are_fetched_at_the_start_and_for_a_key_that_nobody_knows() {
 }
 
 #[test]
+fn an_issuer_that_is_slow_delays_no_start_and_its_tokens_are_told_to_come_again() {
+    let folder = tempfile::tempdir().expect("a writable place for temporary files");
+    let (keys, token) = issuer(&folder, "keys.json");
+    let service = Service::silent();
+    // Whether it starts at all is the question: nobody answers.
+    let pair = Pair::new(&film(2), &format!("jwks = \"{}\"", service.url("/keys")));
+    let address = |token: &str| format!("/t/{token}/vod/{PRIVATE}/master.m3u8");
+    let early = pair.get(&address(&token));
+    assert_eq!((early.status, &early.json()["type"]), (503, &"/problems/token_keys_awaited".into()));
+    assert_eq!((early.header("retry-after"), early.header("cache-control")), ("2", "no-store"));
+    assert_eq!(pair.get(&address(&pair.token("s"))).status, 200, "a key of the file is known");
+    service.answer(keys);
+    wait_until("the keys have come", || pair.get(&address(&token)).status == 200);
+    let (_, stranger) = issuer(&folder, "other.json");
+    let late = pair.get(&address(&stranger));
+    assert_eq!((late.status, &late.json()["type"]), (401, &"/problems/token_key_unknown".into()));
+}
+
+#[test]
 fn what_sessions_did_waits_on_disk_and_arrives_with_the_secret() {
     let service = Service::answering(String::new());
     let folder = tempfile::tempdir().expect("a writable place for temporary files");

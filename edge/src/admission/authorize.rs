@@ -4,7 +4,7 @@
 //!  /t/{jwt}/vod/film/…   ─┐
 //!  ?token={jwt}          ─┼─ check ─┬─ admitted: environment, path without token
 //!  Authorization, Cookie ─┘         ├─ ?token: 302 to the first form, so that relative links carry it on
-//!  none ── private path? ───────────┴─ refused: 401, 403 or 429, with a word for machines
+//!  none ── private path? ───────────┴─ refused: 401, 403, 429 or 503, with a word for machines
 //! ```
 //!
 //! A token in the path is checked wherever it leads, one elsewhere only where one is needed: a cookie or a link that is
@@ -16,7 +16,10 @@ use std::{
     fmt::Write as _,
     hash::{BuildHasher as _, RandomState},
     net::IpAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -53,10 +56,33 @@ pub struct Gate {
     pub places: Option<Arc<Places>>,
     /// In which countries what may be seen.
     pub territory: Territory,
+    /// Whether keys are still to come for the first time.
+    pub keys: KeysAwaited,
     /// What orders say of how much may be asked.
     pub limits: OrderedLimits,
     /// Reads the clock for budgets and sessions.
     pub monotonic: fn() -> Instant,
+}
+
+/// Whether the keys of an issuer are still to come, so that a token of an unknown key may be good. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct KeysAwaited(Arc<AtomicBool>);
+
+impl KeysAwaited {
+    /// They are to come.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// They have come.
+    pub fn end(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Whether they are still to come.
+    pub fn is(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// A request that may go on.
@@ -150,7 +176,13 @@ impl Gate {
 
     fn check(&self, token: &str, path: &str, request: &Request) -> Result<Arc<Grant>, TokenError> {
         let (client, now) = (request.client.ip, request.received);
-        let grant = self.grants.check(token, path, client, now, (self.monotonic)())?;
+        // Read before the keys are: those that come in between are known then, and the token is asked for again.
+        let is_awaited = self.keys.is();
+        let grant = self.grants.check(token, path, client, now, (self.monotonic)());
+        let grant = grant.map_err(|error| match error {
+            TokenError::KeyUnknown if is_awaited => TokenError::KeysAwaited,
+            error => error,
+        })?;
         if grant.restricts_country() || grant.restricts_referrer() {
             let referrer = [header::REFERER, header::ORIGIN].into_iter();
             let referrer = referrer.filter_map(|name| request.headers.get(name)?.to_str().ok()).next();
@@ -184,6 +216,7 @@ fn refusal(error: &TokenError) -> Reply {
     let title = match status {
         StatusCode::FORBIDDEN => "Forbidden",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+        StatusCode::SERVICE_UNAVAILABLE => "Unavailable",
         _ => "Unauthorized",
     };
     let mut problem = Problem::new(status, error.code(), title, error.to_string());

@@ -12,7 +12,7 @@ use std::{
 use prometheus::{Registry, TextEncoder};
 use rillcast_edge::{
     admission::{
-        authorize::{Gate, inner_path},
+        authorize::{Gate, KeysAwaited, inner_path},
         private_paths::PrivatePaths,
         protect::{AskLimits, Protection},
         territory::Territory,
@@ -259,6 +259,7 @@ fn edge(town: &Town, registry: &Registry, keys: &KeyFile, limits: &OrderedLimits
         cookie: COOKIE.to_owned(),
         places: None,
         territory: Territory::default(),
+        keys: KeysAwaited::default(),
         limits: limits.clone(),
         monotonic,
     };

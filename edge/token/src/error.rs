@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// Why a request is refused. The client's or its token issuer's fault, except [`Budget`](Self::Budget), which is our limit.
+/// When to try again with a token whose issuer's keys are awaited.
+const KEYS_RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Why a request is refused. The client's or its token issuer's fault, except [`Budget`](Self::Budget), which is our limit,
+/// and [`KeysAwaited`](Self::KeysAwaited), which is nobody's.
 ///
 /// No message holds the token or anything that was read from it and might be secret; key ids are printable and bounded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +43,9 @@ pub enum TokenError {
     /// No key has this id.
     #[error("no key with the token's key id is known")]
     KeyUnknown,
+    /// No key has this id so far, and the key set of an issuer has not come yet: it may have one.
+    #[error("the keys of the token's issuer are not known yet; try again shortly")]
+    KeysAwaited,
     /// The key may not sign for this environment.
     #[error("the token's key does not sign for the token's environment")]
     Environment,
@@ -86,6 +93,7 @@ impl TokenError {
             Self::Confusion => "token_algorithm_confusion",
             Self::Algorithm => "token_algorithm",
             Self::KeyUnknown => "token_key_unknown",
+            Self::KeysAwaited => "token_keys_awaited",
             Self::Environment => "token_environment",
             Self::Signature => "token_signature",
             Self::Expired => "token_expired",
@@ -104,10 +112,11 @@ impl TokenError {
         matches!(self, Self::Path | Self::Address | Self::Country | Self::Referrer | Self::Environment)
     }
 
-    /// The status code to answer with: 401, 403 or 429.
+    /// The status code to answer with: 401, 403, 429 or 503.
     pub const fn status(&self) -> u16 {
         match self {
             Self::Budget { .. } => 429,
+            Self::KeysAwaited => 503,
             _ if self.is_forbidden() => 403,
             _ => 401,
         }
@@ -117,6 +126,7 @@ impl TokenError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Budget { retry_after } => Some(*retry_after),
+            Self::KeysAwaited => Some(KEYS_RETRY_AFTER),
             _ => None,
         }
     }
@@ -126,7 +136,7 @@ impl TokenError {
 mod tests {
     use super::*;
 
-    const ALL: [TokenError; 18] = [
+    const ALL: [TokenError; 19] = [
         TokenError::Missing,
         TokenError::TooLong { len: 5000 },
         TokenError::Malformed { what: "header" },
@@ -135,6 +145,7 @@ mod tests {
         TokenError::Confusion,
         TokenError::Algorithm,
         TokenError::KeyUnknown,
+        TokenError::KeysAwaited,
         TokenError::Environment,
         TokenError::Signature,
         TokenError::Expired,
@@ -156,18 +167,19 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_401_403_or_429() {
+    fn a_status_is_401_or_403_and_429_or_503_where_waiting_helps() {
         for error in ALL {
             let expected = match error.code() {
                 "token_path" | "token_address" | "token_country" | "token_referrer" | "token_environment" => {
                     403
                 }
                 "token_verification_budget" => 429,
+                "token_keys_awaited" => 503,
                 _ => 401,
             };
             assert_eq!(
                 (error.status(), error.retry_after().is_some()),
-                (expected, expected == 429),
+                (expected, matches!(expected, 429 | 503)),
                 "{error}"
             );
         }

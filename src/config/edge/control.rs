@@ -1,6 +1,7 @@
 //! The control plane as an edge sees it: where orders and keys come from, and where events go.
 
 use std::env;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rillcast_edge::upstream::Trust;
@@ -105,9 +106,22 @@ pub(super) fn jwks(raw: &RawTokens) -> Result<Option<JwksConfig>, ConfigError> {
     if authority.is_empty() || authority.contains(['?', '#', '@']) || target.contains('#') {
         return Err(wrong());
     }
+    if scheme == "http" && !raw.jwks_allow_http && !is_loopback(authority) {
+        return Err(ConfigError::JwksInClear { url: url.to_owned() });
+    }
     let (origin, target) = (format!("{scheme}://{authority}"), target.to_owned());
     let trust = path(&raw.jwks_ca_file).map_or(Trust::WebRoots, Trust::File);
     Ok(Some(JwksConfig { origin, target, trust }))
+}
+
+/// Whether `authority`, a host and perhaps a port, is this machine.
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.parse::<IpAddr>()
+        .map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
 
 /// The directory that systemd keeps for us (`StateDirectory=`); the first, where there are several.

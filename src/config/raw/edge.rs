@@ -85,6 +85,7 @@ pub(in crate::config) struct RawTokens {
     pub(in crate::config) keys: PathBuf,
     pub(in crate::config) jwks: String,
     pub(in crate::config) jwks_ca_file: PathBuf,
+    pub(in crate::config) jwks_allow_http: bool,
     pub(in crate::config) cookie: String,
     pub(in crate::config) sign_for: Vec<String>,
 }
@@ -96,6 +97,7 @@ impl Default for RawTokens {
             keys: PathBuf::new(),
             jwks: String::new(),
             jwks_ca_file: PathBuf::new(),
+            jwks_allow_http: false,
             cookie: "rillcast_token".to_owned(),
             sign_for: vec!["127.0.0.0/8".to_owned(), "::1".to_owned()],
         }
