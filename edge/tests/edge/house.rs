@@ -204,6 +204,13 @@ impl House {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// Waits until so many objects have come and been stored: a viewer has all bytes a moment before, and whoever asks
+    /// in that moment joins the fill instead of hitting.
+    pub(crate) fn wait_for_fills(&self, count: u64) {
+        let come = || self.figure("rillcast_edge_fills_total{outcome=\"complete\"}");
+        wait_until("the fills", || come() >= count);
+    }
+
     /// Ends the server, and then says what was sent of `requests` of sessions. How many beats that is depends on how
     /// long they took: each beat's time is up after a few seconds, whatever the test does meanwhile.
     pub(crate) async fn close(mut self, requests: u64) -> Vec<Event> {

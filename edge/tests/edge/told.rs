@@ -39,6 +39,7 @@ async fn a_line_says_what_the_cache_did_and_why_nothing_was_kept() {
     for (nth, (target, status, words)) in table.iter().enumerate() {
         let answer = house.get(target, &[]);
         assert_eq!(answer.status, *status, "{target}: {answer:?}");
+        house.wait_for_fills(1);
         let line = house.lines(nth + 1)[nth].clone();
         assert!(line.ends_with(&format!(" {words}\n")), "{words} in {line}");
     }
@@ -94,6 +95,7 @@ async fn a_session_is_told_of_with_what_it_watched_and_what_came_of_it() {
     let front = format!("/t/{}", house.token(&claims));
     let get = |path: &str| -> Answer { house.get(&format!("{front}{path}"), &[]) };
     assert_eq!(get("/vod/a/1?CMCD=su").status, 200);
+    house.wait_for_fills(1);
     assert_eq!(get("/vod/a/1?CMCD=bs").status, 200);
     assert_eq!(get("/vod/a/broken").status, 502);
     assert_eq!(get("/vod/b/1").status, 200);
