@@ -25,6 +25,15 @@ pub(crate) struct Pair {
 impl Pair {
     /// A library of one private film, its origin, and an edge; `more` goes into the edge's configuration.
     pub(crate) fn new(film: &[u8], more: &str) -> Self {
+        Self::following(film, more, |folder| {
+            let orders = folder.join("orders.jsonl");
+            fs::write(&orders, "{\"v\":1,\"feed\":\"by-hand\"}\n").expect("writable");
+            format!("source = \"{}\"", orders.display())
+        })
+    }
+
+    /// The same, whose edge has its orders from what `source` says of the folder beside the media.
+    pub(crate) fn following(film: &[u8], more: &str, source: impl FnOnce(&Path) -> String) -> Self {
         let library = Library::new();
         library.put(PRIVATE, film);
         let origin_config =
@@ -39,13 +48,12 @@ impl Pair {
             "[log]\nlevel = \"debug\"\n\
              [[edge.upstream]]\nurl = \"{url}\"\n\
              [edge.tokens]\nprivate = [\"/vod/private/\"]\nkeys = \"{keys}\"\n{more}\n\
-             [edge.orders]\nsource = \"{orders}\"\nstate = \"{state}\"\n",
+             [edge.orders]\n{source}\nstate = \"{state}\"\n",
             keys = pair.at("keys.json").display(),
-            orders = pair.at("orders.jsonl").display(),
+            source = source(pair.library.outer()),
             state = pair.at("orders.state").display(),
         );
         fs::write(pair.at("edge.toml"), config).expect("writable");
-        fs::write(pair.at("orders.jsonl"), "{\"v\":1,\"feed\":\"by-hand\"}\n").expect("writable");
         pair.start();
         pair
     }
@@ -104,6 +112,13 @@ impl Pair {
     /// The first address below the film whose path ends so, as the origin has it now.
     pub(crate) fn address(&self, ending: &str) -> String {
         first(&self.origin, &format!("/vod/{PRIVATE}/master.m3u8"), ending)
+    }
+
+    /// The origin is killed.
+    pub(crate) fn kill_origin(&mut self) {
+        let told = Command::new("kill").args(["-9", &self.origin.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "kill is everywhere");
+        self.origin.wait();
     }
 
     /// All that both processes and the edges before have logged; they have ended then.
