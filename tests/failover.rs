@@ -145,7 +145,10 @@ fn cut_an_edge_off(house: &mut House, showing: &Showing<'_>) {
     assert!(after[0] > before[0], "edge 0 had the rest from the other");
     assert_eq!(after[1..], before[1..], "the others noticed nothing");
     let figures = house.figures(0);
-    assert!(figures.sum("rillcast_upstream_requests_total", "outcome", "head-timeout") >= 1);
+    assert!(
+        figures.sum("rillcast_upstream_requests_total", "outcome", "overtaken") >= 1,
+        "silence is not waited for"
+    );
     is_well(&figures, 0);
     house.heal();
 }

@@ -5,6 +5,7 @@
 //!                │
 //!                ▼          failed, and may be asked again
 //!            exchange at one ───────────────────────────▶ the next one (attempts and budget are bounded)
+//!                │          is silent, and another is well ▶ that as well, whoever answers first
 //!            place ▶ line ▶ head
 //!                │
 //!                ▼          broke in the middle
@@ -34,6 +35,7 @@ mod forward;
 mod health;
 mod line;
 mod pool;
+mod race;
 mod rendezvous;
 mod route;
 mod trust;
@@ -66,6 +68,7 @@ use self::{
     edition::Edition,
     exchange::{Answer, Ask},
     fleet::Fleet,
+    race::{Finish, Holding, Race, Times},
     route::Route,
 };
 
@@ -156,16 +159,21 @@ impl Upstreams {
         };
         let until = demand.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         let mut route = Route::new(fleet, demand.affinity);
-        let (mut poor, mut attempts) = (None, 0u32);
+        let mut race = Race::new(fleet, &ask, until);
+        let mut poor = None;
         fleet.earn();
-        while let Some(member) = route.next(fleet, attempts, &poor) {
-            attempts = attempts.saturating_add(1);
-            let requested = (fleet.clock)();
-            let patient = member.patient(until, matches!(poor, Some(Ok(_))));
-            let answered = fleet.ask(member, &ask, patient).await;
-            let times = Times { requested, received: (fleet.clock)() };
-            match answered.map(|answer| self.respond(answer, times, &ask, demand.affinity, attempts)) {
-                Ok(response) if !fleet.retry.statuses.contains(&response.status) => return Ok(response),
+        loop {
+            if race.is_idle() {
+                let Some(member) = route.next(fleet, race.attempts, &poor) else { break };
+                let holding = if matches!(poor, Some(Ok(_))) { Holding::Response } else { Holding::Nothing };
+                race.start(member, holding);
+            }
+            let Finish { answered, times, .. } = race.finish(&mut route).await;
+            match answered.map(|answer| self.respond(answer, times, &ask, demand.affinity, race.attempts)) {
+                Ok(response) if !fleet.retry.statuses.contains(&response.status) => {
+                    race.end();
+                    return Ok(response);
+                }
                 // A response that says it cannot is worth more than an error that comes after it.
                 Err(_) if matches!(poor, Some(Ok(_))) => {}
                 outcome => poor = Some(outcome),
@@ -197,13 +205,6 @@ impl Upstreams {
             attempts,
         }
     }
-}
-
-/// When a request went out, and when the head of its response had come.
-#[derive(Debug, Clone, Copy)]
-struct Times {
-    requested: SystemTime,
-    received: SystemTime,
 }
 
 /// Length of a body, as far as the head says it (RFC 9112 §6.3).

@@ -39,6 +39,9 @@ mod asking;
 #[path = "edge/choosing.rs"]
 mod choosing;
 #[cfg(test)]
+#[path = "edge/racing.rs"]
+mod racing;
+#[cfg(test)]
 #[path = "edge/resuming.rs"]
 mod resuming;
 #[cfg(test)]

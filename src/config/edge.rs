@@ -150,6 +150,7 @@ fn upstream(raw: &RawUpstream) -> UpstreamConfig {
             connect: Duration::from_millis(raw.connect_ms),
             head: Duration::from_millis(raw.head_ms),
             idle: Duration::from_millis(raw.idle_ms),
+            silence: Duration::from_millis(raw.silence_ms),
             ..defaults.timeouts
         },
         in_flight_max: raw.requests,

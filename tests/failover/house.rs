@@ -25,10 +25,6 @@ pub(crate) const EDGES: usize = 3;
 const ORIGINS: usize = 2;
 /// Two at each edge.
 pub(crate) const VIEWERS: usize = 2 * EDGES;
-/// What an edge waits for the head of a response, and for more of a body: less than a segment's length, as it should be
-/// where viewers keep little ahead.
-const HEAD_MS: u32 = 1000;
-const IDLE_MS: u32 = 3000;
 /// Bytes of answers after which a transfer is held in its middle: less than a segment of video, more than a playlist.
 const MIDDLE_BYTES: usize = 20_000;
 
@@ -203,8 +199,7 @@ impl Edge {
         let mut text = format!("[edge]\nnode = \"edge-{edge}\"\n");
         for (origin, line) in lines.iter().enumerate() {
             text.push_str(&format!(
-                "[[edge.upstream]]\nname = \"origin-{origin}\"\nurl = \"http://{}\"\ncheck = \"/healthz\"\n\
-                 head_ms = {HEAD_MS}\nidle_ms = {IDLE_MS}\n",
+                "[[edge.upstream]]\nname = \"origin-{origin}\"\nurl = \"http://{}\"\ncheck = \"/healthz\"\n",
                 line.address()
             ));
         }

@@ -15,8 +15,10 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const WEIGHT_MAX: u16 = 1000;
 /// Most attempts that may be allowed for one fetch.
 pub const ATTEMPTS_MAX: u32 = 10;
-/// Most resumptions that may be allowed for one body.
+/// Most resumptions in vain that may be allowed for one body.
 pub const RESUMES_MAX: u32 = 20;
+/// Bytes of a body that earn it back one of its resumptions.
+pub const RESUME_EARNED_BYTES: u64 = 1 << 20;
 /// Most requests in flight, or waiting, that may be allowed at one upstream.
 pub const IN_FLIGHT_MAX: usize = 65_536;
 
@@ -115,6 +117,9 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between two pieces of a body.
     pub idle: Duration,
+    /// Without a head for so long, or without a piece of a body of known length, another upstream is asked if one is well.
+    /// What is asked to be held is waited for.
+    pub silence: Duration,
     /// How long an unused connection is kept.
     pub keep: Duration,
 }
@@ -125,6 +130,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(10),
+            silence: Duration::from_secs(2),
             keep: Duration::from_secs(20),
         }
     }
@@ -143,7 +149,7 @@ pub struct RetryPolicy {
     pub budget_per_second: u32,
     /// Most retries that can be saved up.
     pub budget_saved_max: u32,
-    /// How often a broken body is asked for the rest, 0 to [`RESUMES_MAX`].
+    /// How often the rest of a broken body may be asked for, 0 to [`RESUMES_MAX`]; [`RESUME_EARNED_BYTES`] that come earn one back.
     pub resumes_max: u32,
 }
 
@@ -392,6 +398,7 @@ impl UpstreamConfig {
             ("connect", self.timeouts.connect),
             ("head", self.timeouts.head),
             ("idle", self.timeouts.idle),
+            ("silence", self.timeouts.silence),
             ("window", self.passive.window),
             ("out_first", self.passive.out_first),
         ] {

@@ -1,6 +1,9 @@
 //! One request at one upstream, and the body that comes of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
@@ -17,7 +20,7 @@ use super::{
     edition::content_range,
     error::{Break, Stage, UpstreamError, Violation},
     forward::remove_hop_by_hop,
-    line::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Line, NoBody},
+    line::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Line, NoBody, Shared},
     pool::{Age, Patience, Place, Pool},
 };
 
@@ -105,16 +108,29 @@ async fn send(
 ) -> Result<(Line, Response<Incoming>), UpstreamError> {
     let request = ask.to_request(&pool.maker.address, &line);
     let limit = patient.head.min(patient.until.saturating_duration_since(Instant::now()));
+    // Perhaps it is slow for this request only, perhaps it is gone: other requests need not find out.
+    let mut unanswered = Unanswered { pool, shared: line.shared() };
     match timeout(limit, line.send(request)).await {
-        Ok(Ok(response)) => Ok((line, response)),
-        Ok(Err(error)) => {
-            pool.retire(&line);
-            Err(failure(&pool.name, &error))
+        Ok(Ok(response)) => {
+            unanswered.shared = Weak::new();
+            Ok((line, response))
         }
-        Err(_) => {
-            // Perhaps it is slow for this request only, perhaps it is gone: other requests need not find out.
-            pool.retire(&line);
-            Err(UpstreamError::Timeout { upstream: pool.name.clone(), stage: Stage::Head, limit })
+        Ok(Err(error)) => Err(failure(&pool.name, &error)),
+        Err(_) => Err(UpstreamError::Timeout { upstream: pool.name.clone(), stage: Stage::Head, limit }),
+    }
+}
+
+/// A request without a head yet. Where none comes, or nobody waits any more because another upstream was faster, the
+/// connection takes no further request.
+struct Unanswered<'a> {
+    pool: &'a Pool,
+    shared: Weak<Shared>,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if self.shared.strong_count() > 0 {
+            self.pool.retire(&self.shared);
         }
     }
 }
@@ -182,10 +198,11 @@ impl Ask {
 }
 
 impl Stream {
-    /// The next piece; `None` after the last. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Option<Result<Bytes, Break>> {
+    /// The next piece; `None` after the last. Without one for `patience` it is idle, and may be waited for again. Dropping
+    /// the future loses nothing.
+    pub(super) async fn next(&mut self, patience: Duration) -> Option<Result<Bytes, Break>> {
         loop {
-            let frame = match timeout(self.idle, self.incoming.frame()).await {
+            let frame = match timeout(patience, self.incoming.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(error))) => {
                     tracing::debug!(upstream = %self.pool.name, %error, "a body broke");
@@ -216,6 +233,11 @@ impl Stream {
         if let Some((line, _place)) = self.held.take() {
             self.pool.put_back(line);
         }
+    }
+
+    /// How long it may be silent.
+    pub(super) fn idle(&self) -> Duration {
+        self.idle
     }
 
     /// Who sends it.

@@ -76,6 +76,14 @@ impl Line {
         }
     }
 
+    /// The connection, if others use it too.
+    pub(super) fn shared(&self) -> Weak<Shared> {
+        match self {
+            Self::Http1(_) => Weak::new(),
+            Self::Http2(shared) => Arc::downgrade(shared),
+        }
+    }
+
     pub(super) fn is_http2(&self) -> bool {
         matches!(self, Self::Http2(_))
     }

@@ -11,7 +11,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -236,10 +236,8 @@ impl Pool {
     }
 
     /// Gives no further request to a connection that does not answer.
-    pub(super) fn retire(&self, line: &Line) {
-        if let Line::Http2(silent) = line {
-            self.lines.lock().shared.retain(|(shared, _)| !Arc::ptr_eq(shared, silent));
-        }
+    pub(super) fn retire(&self, silent: &Weak<Shared>) {
+        self.lines.lock().shared.retain(|(shared, _)| Arc::as_ptr(shared) != silent.as_ptr());
     }
 
     /// Ends connections that nobody has used for a while.

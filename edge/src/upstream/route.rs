@@ -57,14 +57,30 @@ impl<'a> Route<'a> {
         None
     }
 
+    /// One more that is well or may show that it is, to be asked beside those that are silent; it is paid for as a retry is.
+    pub(super) fn another(&mut self, fleet: &Fleet, attempts: u32) -> Option<&'a Member> {
+        if self.round != Round::Well || attempts >= fleet.retry.attempts_max {
+            return None;
+        }
+        let well = self.order.iter().enumerate().map(|(at, member)| (*member, bit_of(at)));
+        let (member, bit) = well
+            .filter(|(_, bit)| self.asked & bit == 0)
+            .find(|(member, _)| member.standing() != Standing::Out)?;
+        if !fleet.spend() || !member.admit() {
+            return None;
+        }
+        self.asked |= bit;
+        Some(member)
+    }
+
     fn fitting(&mut self, poor: &Poor) -> Option<(&'a Member, u64)> {
         loop {
             while let Some(member) = self.order.get(self.at) {
-                let bit = u32::try_from(self.at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0);
+                let bit = bit_of(self.at);
                 self.at = self.at.saturating_add(1);
                 let is_asked = self.asked & bit != 0;
                 let fits = match self.round {
-                    Round::Well => member.standing() != Standing::Out,
+                    Round::Well => !is_asked && member.standing() != Standing::Out,
                     Round::LastResort => !is_asked && !matches!(poor, Some(Ok(_))),
                     Round::Again => is_asked && matches!(poor, Some(Err(UpstreamError::Reset { .. }))),
                 };
@@ -80,4 +96,8 @@ impl<'a> Route<'a> {
             };
         }
     }
+}
+
+fn bit_of(at: usize) -> u64 {
+    u32::try_from(at).ok().and_then(|at| 1u64.checked_shl(at)).unwrap_or(0)
 }

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
 use proptest::prelude::*;
-use rillcast_edge::upstream::{UpstreamError, UpstreamsConfig, error::Break};
+use rillcast_edge::upstream::{UpstreamError, UpstreamsConfig, config::RESUME_EARNED_BYTES, error::Break};
 
 use crate::{
     harness::{
@@ -281,7 +281,76 @@ async fn after_silence_another_upstream_is_asked_first() {
     let (bytes, end) = read(&mut response).await;
     assert!(end.is_ok() && bytes == object().bytes);
     assert_eq!((silent.count(), b.count()), (1, 1));
-    assert_eq!(start.elapsed().as_secs(), 10, "it is waited for once");
+    assert_eq!(start.elapsed().as_secs(), 2, "it is waited for once, and not for long");
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_silence_one_that_was_left_alone_is_asked_as_soon_as_it_may_be() {
+    let silent = Origin::new(|asked| object().act(asked, Some(Cut { at: 400, then: Then::Hang })));
+    let b = Origin::new(|asked| match asked.nth {
+        0 => Act::silent(Then::Close),
+        _ => object().act(asked, None),
+    });
+    let town = Town::default();
+    town.settle("a", &silent);
+    town.settle("b", &b);
+    // `b` is asked first, fails, and is left alone for three seconds.
+    let mut config = two_upstreams();
+    (config.upstreams[0].tier, config.upstreams[1].tier) = (1, 0);
+    let passive = &mut config.upstreams[1].passive;
+    (passive.failures_in_a_row, passive.out_first) = (1, Duration::from_secs(3));
+    let mut response = Setting::new(&town, &config).get("/v").await.unwrap();
+    let start = tokio::time::Instant::now();
+    let (bytes, end) = read(&mut response).await;
+    assert!(end.is_ok() && bytes == object().bytes);
+    assert_eq!((silent.count(), b.count(), start.elapsed().as_secs()), (1, 2, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_waited_for_where_no_length_says_that_there_is_more_or_nobody_else_has_it() {
+    let pause = Duration::from_secs(5);
+    let head = "HTTP/1.1 200 OK\r\nETag: \"one\"\r\n";
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\nlol\r\n");
+    let long = format!("{head}Content-Length: 6\r\n\r\nlol");
+    for (start, rest, has_other) in [(&chunked, "3\r\nlol\r\n0\r\n\r\n", true), (&long, "lol", false)] {
+        let (start, town) = (start.clone(), Town::default());
+        let a = Origin::new(move |_| Act::say(start.clone()).and(pause, rest));
+        let b = Origin::new(|_| Act::silent(Then::Close));
+        town.settle("a", &a);
+        town.settle("b", &b);
+        let config = if has_other { two_upstreams() } else { config(&["a"]) };
+        let mut response = Setting::new(&town, &config).get("/v").await.unwrap();
+        let (bytes, end) = read(&mut response).await;
+        assert!(end.is_ok() && bytes == b"lollol", "{rest:?}: {end:?}");
+        assert_eq!((a.count(), b.count()), (1, 0));
+    }
+}
+
+/// What becomes of a body of 3 MiB whose every transfer breaks off after `stretch` bytes, where one resumption in vain
+/// is allowed; and the requests that took.
+async fn stretches(stretch: usize) -> (bool, usize) {
+    let whole = Object::tagged(3 << 20, "\"one\"");
+    let len = whole.bytes.len();
+    let origin = Origin::new(move |asked| {
+        let start = asked.range(len).map_or(0, |range| range.start);
+        let cut = Cut { at: start + stretch, then: Then::Close };
+        whole.act(asked, (start + stretch < len).then_some(cut))
+    });
+    let town = Town::default();
+    town.settle("a", &origin);
+    let mut config = config(&["a"]);
+    config.retry.resumes_max = 1;
+    let mut response = Setting::new(&town, &config).get("/v").await.unwrap();
+    let (bytes, end) = read(&mut response).await;
+    assert_eq!(end.is_ok(), bytes.len() == len);
+    (end.is_ok(), origin.count())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_gone_on_with_as_long_as_each_attempt_earns_the_next() {
+    let earned = usize::try_from(RESUME_EARNED_BYTES).unwrap();
+    assert_eq!(stretches(earned).await, (true, 3));
+    assert_eq!(stretches(earned / 2).await, (false, 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,9 @@ use crate::{
 /// A deadline for what a live origin holds.
 const HELD: Duration = Duration::from_secs(60);
 
+/// After so long another is asked as well.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// What the upstream a key belongs to does; the other one answers.
 enum Fault {
     Refuses,
@@ -63,7 +66,7 @@ async fn play(fault: &Fault, config: &UpstreamsConfig, deadline: Option<Duration
 
 const FAULTS: &[(&str, Fault, Alone, Duration)] = &[
     ("refused", Fault::Refuses, Alone::Fails("connect"), Duration::ZERO),
-    ("swallowed", Fault::Swallows, Alone::Fails("connect-timeout"), Duration::from_secs(3)),
+    ("swallowed", Fault::Swallows, Alone::Fails("connect-timeout"), SILENCE),
     ("closed", Fault::Does(|_| Act::silent(Then::Close)), Alone::Fails("reset"), Duration::ZERO),
     (
         "closed in the head",
@@ -71,17 +74,12 @@ const FAULTS: &[(&str, Fault, Alone, Duration)] = &[
         Alone::Fails("reset"),
         Duration::ZERO,
     ),
-    (
-        "silent",
-        Fault::Does(|_| Act::silent(Then::Hang)),
-        Alone::Fails("head-timeout"),
-        Duration::from_secs(10),
-    ),
+    ("silent", Fault::Does(|_| Act::silent(Then::Hang)), Alone::Fails("head-timeout"), SILENCE),
     (
         "silent in the head",
         Fault::Does(|_| Act::say("HTTP/1.1 200 OK\r\n").then(Then::Hang)),
         Alone::Fails("head-timeout"),
-        Duration::from_secs(10),
+        SILENCE,
     ),
     (
         "no HTTP",

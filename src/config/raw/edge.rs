@@ -161,6 +161,8 @@ pub(in crate::config) struct RawUpstream {
     pub(in crate::config) head_ms: u64,
     #[serde(default = "idle_ms")]
     pub(in crate::config) idle_ms: u64,
+    #[serde(default = "silence_ms")]
+    pub(in crate::config) silence_ms: u64,
 }
 
 /// `edge.upstream.http`.
@@ -193,6 +195,10 @@ fn head_ms() -> u64 {
 
 fn idle_ms() -> u64 {
     millis(upstream::Timeouts::default().idle)
+}
+
+fn silence_ms() -> u64 {
+    millis(upstream::Timeouts::default().silence)
 }
 
 fn millis(duration: std::time::Duration) -> u64 {
@@ -237,6 +243,7 @@ impl RawUpstream {
             connect_ms: connect_ms(),
             head_ms: head_ms(),
             idle_ms: idle_ms(),
+            silence_ms: silence_ms(),
         }
     }
 }
