@@ -54,6 +54,7 @@ fn an_order_to_purge_makes_the_edge_fetch_anew() {
     let before = pair.get(&address);
     // Ours is the last: the origin has said what it did before.
     let hit = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "it has the film, and is not refused");
         let mut members = answer.headers.iter().filter(|(name, _)| name == "cache-status");
         members.next_back().is_some_and(|(_, value)| value.contains("; hit"))
     };

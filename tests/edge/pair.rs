@@ -44,9 +44,11 @@ impl Pair {
         let mut pair = Self { library, origin, edge: None, past: String::new() };
         pair.rillcast(&["keys", "new", "--file", "keys.json"]);
         let url = format!("http://{}", pair.origin.address());
+        // A test that waits for something asks thousands of times a second with one token.
         let config = format!(
             "[log]\nlevel = \"debug\"\n\
              [[edge.upstream]]\nurl = \"{url}\"\n\
+             [edge.limits]\ntoken_requests_per_s = 0\n\
              [edge.tokens]\nprivate = [\"/vod/private/\"]\nkeys = \"{keys}\"\n{more}\n\
              [edge.orders]\n{source}\nstate = \"{state}\"\n",
             keys = pair.at("keys.json").display(),
