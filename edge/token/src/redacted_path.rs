@@ -101,13 +101,14 @@ fn is_same(text: &str, word: &str) -> bool {
     decoded(text).map(|byte| byte.to_ascii_lowercase()).eq(word.bytes())
 }
 
-/// Whether the front of a JWT stands anywhere in `text`.
+/// Whether the front of a JWT stands anywhere in `text`, as it is or decoded: in `%2eyJ` only decoding hides it.
 fn looks_like_token(text: &str) -> bool {
-    if text.len() < JWT_START.len() {
-        return false;
-    }
+    has_jwt_start(text.bytes()) || text.contains('%') && has_jwt_start(decoded(text))
+}
+
+fn has_jwt_start(mut bytes: impl Iterator<Item = u8>) -> bool {
     let mut last = [0; JWT_START.len()];
-    decoded(text).any(|byte| {
+    bytes.any(|byte| {
         last.rotate_left(1);
         if let Some(end) = last.last_mut() {
             *end = byte;
@@ -185,6 +186,7 @@ mod tests {
             format!("/vod/a?{TOKEN}"),
             format!("/vod/a?x={TOKEN}"),
             format!("/vod/%65yJ{}/a", &TOKEN[3..]),
+            format!("/vod%2{TOKEN}/a"),
             format!("/t%2F{TOKEN}%2Fvod"),
             format!("http://host/t/{TOKEN}/vod"),
         ] {
