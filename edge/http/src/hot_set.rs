@@ -185,6 +185,11 @@ impl Running {
         if !shelf.in_flight.lock().insert(content) {
             return;
         }
+        // Another may have had it read since we looked: a fill keeps first and leaves `in_flight` then.
+        if shelf.entries.contains_key(&content) {
+            shelf.in_flight.lock().remove(&content);
+            return;
+        }
         let job = Job { content, body: body.clone() };
         match self.jobs.try_send(job) {
             // Should it not be kept, the next try waits its time.
