@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Pid;
 use rustix::thread::CpuSet;
@@ -48,9 +48,10 @@ pub(crate) fn usage(root: u32) -> Usage {
     total
 }
 
-/// CPU seconds of this process.
+/// CPU seconds of this process, without those of the servers that it has started.
 pub(crate) fn own_cpu_s() -> f64 {
-    usage(std::process::id()).cpu_s
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(used).unwrap_or_default().as_secs_f64()
 }
 
 /// One line of `/proc/PID/stat`, the parts used here.

@@ -1,7 +1,8 @@
 //! Tokens for a load: signed ahead, each for a session of its own, by keys that the server is given as a file.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,7 +52,10 @@ impl Issuer {
         let key = |algorithm: &Algorithm| KeyRecord::generate(*algorithm, KeyState::Active, None, now);
         let keys = algorithms.iter().map(key).collect::<Result<Vec<_>, _>>()?;
         let file = std::path::absolute(folder)?.join("keys.json");
-        fs::write(&file, KeyFile::of(keys.iter().cloned())?.to_json())?;
+        // A server refuses to begin with secrets that others may read.
+        let _no_older = fs::remove_file(&file);
+        let mut secret = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&file)?;
+        secret.write_all(KeyFile::of(keys.iter().cloned())?.to_json().as_bytes())?;
         Ok(Self { keys, file })
     }
 
