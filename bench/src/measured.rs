@@ -99,14 +99,28 @@ impl Paired {
         ratio(best(|pair| &pair.ours), best(|pair| &pair.peer))
     }
 
-    /// What went wrong in any run.
+    /// What went wrong in any run of ours or of the yardstick's, without which nothing was measured.
     pub(crate) fn faults(&self) -> impl Iterator<Item = String> + '_ {
         let runs =
             self.pairs.iter().flat_map(|pair| [(self.peer.as_str(), &pair.peer), ("rillcast", &pair.ours)]);
-        let others =
-            self.others.iter().flat_map(|other| other.runs.iter().map(|run| (other.server.as_str(), run)));
-        runs.chain(others)
-            .filter_map(|(server, run)| run.fault().map(|fault| format!("{}: {server}: {fault}", self.key)))
+        runs.filter_map(|(server, run)| self.fault_of(server, run))
+    }
+
+    /// Takes out the runs of further servers in which something went wrong, and says what: they cost nobody else a row.
+    pub(crate) fn drop_bad_others(&mut self) -> Vec<String> {
+        let mut others = std::mem::take(&mut self.others);
+        let mut faults = Vec::new();
+        for Other { server, runs } in &mut others {
+            faults.extend(runs.iter().filter_map(|run| self.fault_of(server, run)));
+            runs.retain(|run| run.fault().is_none());
+        }
+        others.retain(|other| !other.runs.is_empty());
+        self.others = others;
+        faults
+    }
+
+    fn fault_of(&self, server: &str, run: &Measured) -> Option<String> {
+        run.fault().map(|fault| format!("{}: {server}: {fault}", self.key))
     }
 }
 
@@ -219,5 +233,34 @@ mod tests {
             others: Vec::new(),
         };
         assert!((paired.best_ratio() - 2.0).abs() < 1e-9, "not 0.5, that of the second pair");
+    }
+
+    #[test]
+    fn a_further_server_that_fails_costs_its_own_runs_only() {
+        let good = Measured { requests_per_s: 1.0, cpu_s_per_gb: 0.1, ..Measured::of(&Outcome::default()) };
+        let bad = Measured { errors: 1, first_error: Some("status 503".into()), ..good.clone() };
+        let of = |server: &str, runs: &[&Measured]| Other {
+            server: server.into(),
+            runs: runs.iter().map(|run| (*run).clone()).collect(),
+        };
+        let mut paired = Paired {
+            key: "E1".into(),
+            title: String::new(),
+            peer: "nginx".into(),
+            urls: 1,
+            body_bytes_mean: 1,
+            connections: 1,
+            pairs: vec![Pair::new(good.clone(), good.clone())],
+            others: vec![of("one", &[&good, &bad]), of("other", &[&bad])],
+        };
+        let faults = paired.drop_bad_others();
+        let expected = |server| format!("E1: {server}: 1 errors, the first: status 503");
+        assert_eq!(faults, [expected("one"), expected("other")]);
+        let left: Vec<_> =
+            paired.others.iter().map(|other| (other.server.as_str(), other.runs.len())).collect();
+        assert_eq!(left, [("one", 1)]);
+        assert_eq!(paired.faults().next(), None);
+        paired.pairs.push(Pair::new(bad, good));
+        assert_eq!(paired.faults().count(), 1, "without the yardstick nothing is measured");
     }
 }

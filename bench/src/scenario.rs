@@ -135,25 +135,28 @@ impl Scenario<'_> {
     /// Times the scenario on all servers in turn.
     ///
     /// # Errors
-    /// When a server takes no connections.
+    /// When ours or the yardstick takes no connections; another that does not has a run less.
     pub(crate) fn measure(&self, cores: Cores, pace: Pace, progress: &mut Progress) -> io::Result<Paired> {
         let mut pairs = Vec::with_capacity(pace.pairs);
         let named = |side: &Side<'_>| Other { server: side.name.to_owned(), runs: Vec::new() };
         let mut others: Vec<Other> = self.others.iter().map(named).collect();
         for number in 1..=pace.pairs {
-            let mut run = |side: &Side<'_>| {
+            let run = |side: &Side<'_>, progress: &mut Progress| {
                 progress.tell(&format!("{}: {}, run {number} of {}", self.key, side.name, pace.pairs));
                 let outcome = side.run(pace.connections, pace.span(), cores)?;
                 progress.spent(pace.run_time());
                 io::Result::Ok(Measured::of(&outcome))
             };
-            let (peer, ours) = (run(&self.peer)?, run(&self.ours)?);
+            let (peer, ours) = (run(&self.peer, progress)?, run(&self.ours, progress)?);
             pairs.push(Pair::new(peer, ours));
             for (side, other) in self.others.iter().zip(&mut others) {
-                other.runs.push(run(side)?);
+                match run(side, progress) {
+                    Ok(measured) => other.runs.push(measured),
+                    Err(error) => progress.tell(&format!("{}: {} failed: {error}", self.key, side.name)),
+                }
             }
         }
-        Ok(Paired {
+        let mut paired = Paired {
             key: self.key.to_owned(),
             title: self.title.to_owned(),
             peer: self.peer.name.to_owned(),
@@ -162,7 +165,11 @@ impl Scenario<'_> {
             connections: pace.connections,
             pairs,
             others,
-        })
+        };
+        for fault in paired.drop_bad_others() {
+            progress.tell(&fault);
+        }
+        Ok(paired)
     }
 }
 

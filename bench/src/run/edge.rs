@@ -63,7 +63,7 @@ impl<'a> Caches<'a> {
     /// Starts all caches, each in front of an origin of its own.
     ///
     /// # Errors
-    /// When ours or nginx does not start, or one of the others is installed and does not.
+    /// When ours or nginx does not start.
     pub(super) fn start(rig: &'a Rig, progress: &Progress) -> anyhow::Result<Self> {
         progress.tell("starting the caches");
         let objects = Arc::new(Objects::make());
@@ -81,9 +81,10 @@ impl<'a> Caches<'a> {
             (cache_peer::TRAFFIC_SERVER, cache_peer::start_traffic_server),
         ] {
             let origin = origin()?;
-            match start(origin.address, &rig.scratch, core)? {
-                Some(cache) => others.push(Fronted { cache, origin }),
-                None => progress.tell(&format!("{name} is not installed, and is left out")),
+            match start(origin.address, &rig.scratch, core) {
+                Ok(Some(cache)) => others.push(Fronted { cache, origin }),
+                Ok(None) => progress.tell(&format!("{name} is not installed, and is left out")),
+                Err(error) => progress.tell(&format!("{name} does not start, and is left out: {error}")),
             }
         }
         Ok(Self { rig, objects, issuer, ours, nginx, others })
@@ -99,17 +100,27 @@ impl<'a> Caches<'a> {
         std::iter::once(&self.nginx).chain(&self.others)
     }
 
-    /// Has every cache get and keep all objects of `kind`, and compares them.
-    fn fill(&self, kind: Kind, progress: &Progress) -> anyhow::Result<Vec<Piece>> {
+    /// Has every cache get and keep all objects of `kind`, and compares them. One that gives something else is left out,
+    /// but for ours and the yardstick: then nothing would be measured.
+    fn fill(
+        &self,
+        kind: Kind,
+        progress: &Progress,
+    ) -> anyhow::Result<(Vec<Piece>, Vec<&Fronted<CachePeer>>)> {
         let pieces = self.objects.pieces(kind);
         progress.tell(&format!("comparing every answer of {OURS}, fetched and kept"));
         self.ours.fill(OURS, &mut Client::new(self.ours.cache.address), &pieces)?;
+        let mut good = Vec::new();
         for peer in self.peers() {
             let name = peer.cache.name;
             progress.tell(&format!("comparing every answer of {name}, fetched and kept"));
-            peer.fill(name, &mut Client::new(peer.cache.large), &pieces)?;
+            match peer.fill(name, &mut Client::new(peer.cache.large), &pieces) {
+                Ok(()) => good.push(peer),
+                Err(error) if name == cache_peer::NGINX => return Err(error),
+                Err(error) => progress.tell(&format!("{name} is left out: {error:#}")),
+            }
         }
-        Ok(pieces)
+        Ok((pieces, good))
     }
 
     /// Times `scenario`; ours and nginx must answer all of it themselves.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Caches, OURS, ensure_yardstick};
+use super::{Caches, Fronted, OURS, ensure_yardstick};
+use crate::cache_peer::CachePeer;
 use crate::objects::{self, Kind};
 use crate::progress::Progress;
 use crate::rig::Findings;
@@ -28,8 +29,9 @@ pub(in crate::run) fn measure_large(
 
 /// E1, once all caches have all objects.
 pub(super) fn large<'a>(caches: &'a Caches<'_>, progress: &Progress) -> anyhow::Result<Scenario<'a>> {
-    let pieces = caches.fill(objects::LARGE, progress)?;
-    Ok(scenario(caches, ("E1-hit", "objects of 1.5 MB in the cache"), objects::LARGE, &pieces))
+    let (pieces, peers) = caches.fill(objects::LARGE, progress)?;
+    let names = ("E1-hit", "objects of 1.5 MB in the cache");
+    Ok(scenario(caches, names, objects::LARGE, (&pieces, &peers)))
 }
 
 /// E2 without tokens: what they are added to.
@@ -39,9 +41,9 @@ pub(in crate::run) fn measure_small(
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
     ensure_yardstick(caches.rig, progress, findings)?;
-    let pieces = caches.fill(objects::SMALL, progress)?;
+    let (pieces, peers) = caches.fill(objects::SMALL, progress)?;
     let names = ("E2-plain", "objects of 10 kB in the cache, no token");
-    let scenario = scenario(caches, names, objects::SMALL, &pieces);
+    let scenario = scenario(caches, names, objects::SMALL, (&pieces, &peers));
     findings.paired.push(caches.measure(&scenario, caches.rig.pace, progress)?);
     Ok(())
 }
@@ -56,16 +58,16 @@ pub(in crate::run) fn time_small(pace: Pace) -> Duration {
     pace.scenario_time() * 2
 }
 
-/// The same requests to all caches.
+/// The same requests to ours and to `peers`, the yardstick first.
 fn scenario<'a>(
     caches: &'a Caches<'_>,
     (key, title): (&'static str, &'static str),
     kind: Kind,
-    pieces: &[Piece],
+    (pieces, peers): (&[Piece], &[&'a Fronted<CachePeer>]),
 ) -> Scenario<'a> {
     let side =
         |name, process, address| Side { name, process, address, requests: requests(pieces), tls: None };
-    let mut peers = caches.peers().map(|peer| {
+    let mut peers = peers.iter().map(|peer| {
         let cache = &peer.cache;
         side(cache.name, &cache.process, if kind == objects::LARGE { cache.large } else { cache.small })
     });
