@@ -125,14 +125,15 @@ impl<H: Handler> Connection<H> {
             monotonic: observer.monotonic,
             drain: self.drain.clone(),
         };
-        match tokio::time::timeout(limits.handshake_time, self.take_front(socket)).await {
+        // Boxed, as is all that is large and short: a connection that waits keeps room for nothing else.
+        match tokio::time::timeout(limits.handshake_time, Box::pin(self.take_front(socket))).await {
             Ok(Ok(Front::Plain { socket, is_http2 })) => {
                 self.speak_plain(socket, is_http2, watch).await;
             }
             Ok(Ok(Front::Tls(stream))) => {
                 let is_http2 = tls::is_http2(stream.get_ref().1);
                 let transport = if is_http2 { Transport::TlsHttp2 } else { Transport::TlsHttp1 };
-                self.speak_http(*stream, transport, None, watch).await;
+                self.speak_http(stream, transport, None, watch).await;
             }
             Ok(Err(end)) => {
                 observer.metrics.ended(end.reason());
@@ -217,9 +218,10 @@ impl<H: Handler> Connection<H> {
         let reason = if transport.is_http2() {
             let (batch, sender) = Batch::new(io);
             let connection = http2_settings(limits, watchdog).serve_connection(TokioIo::new(batch), service);
-            watch.drive(sender.turns(connection)).await
+            watch.drive(Box::pin(sender.turns(connection))).await
         } else {
-            watch.drive(http1_settings(limits).serve_connection(TokioIo::new(io), service)).await
+            let connection = http1_settings(limits).serve_connection(TokioIo::new(io), service);
+            watch.drive(Box::pin(connection)).await
         };
         if let Some(reason) = reason {
             observer.metrics.ended(reason);

@@ -1,10 +1,6 @@
 //! Who looks after one connection: drives it to its end, drops it when it idles or stalls, and ends it for a drain.
 
-use std::{
-    pin::{Pin, pin},
-    rc::Rc,
-    time::Instant,
-};
+use std::{pin::Pin, rc::Rc, time::Instant};
 
 use futures_util::FutureExt as _;
 
@@ -25,9 +21,9 @@ pub(super) struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Drives `connection` to its end; says why when it was ours.
-    pub(super) async fn drive(mut self, connection: impl Drainable) -> Option<&'static str> {
-        let mut connection = pin!(connection);
+    /// Drives `connection` to its end; says why when it was ours. It comes in a box: passed as it is, it would be kept
+    /// room for in every future that it passes through.
+    pub(super) async fn drive(mut self, mut connection: Pin<Box<impl Drainable>>) -> Option<&'static str> {
         let mut is_draining = false;
         let mut why = None;
         // Reads what is there before any drain: hyper would close a connection unread.

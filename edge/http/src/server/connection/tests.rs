@@ -1,6 +1,7 @@
 //! Whole connections on one thread and real sockets, by a clock that a test may move.
 
 mod fair;
+mod room;
 mod slow;
 
 use std::{
