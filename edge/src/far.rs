@@ -149,7 +149,11 @@ impl FarEdge {
         match live::hold(&self.holds, &self.stock, asked).await {
             Ok(Some(object)) => {
                 let status = CacheStatus::new(Outcome::Collapsed);
-                (deliver::object(&object, status, now).await, status)
+                let reply = match recent.reply_from(&object, status, now) {
+                    Some(reply) => reply,
+                    None => deliver::object(&object, status, now).await,
+                };
+                (reply, status)
             }
             // It may have waited for long.
             Ok(None) => self.find(recent, request, asked, now.max((self.stock.clock)())).await,
@@ -201,9 +205,9 @@ impl FarEdge {
         let fetched = self.fetch(asked, stored, request).await;
         match (fetched, on_error) {
             (Fetched::Object(object, status), Some(_)) if !is_failure(object.status) => {
-                give(&object, status).await
+                (deliver::object(&object, status, now).await, status)
             }
-            (Fetched::Object(object, status), None) => give(&object, status).await,
+            (Fetched::Object(object, status), None) => (deliver::object(&object, status, now).await, status),
             (Fetched::Passed(response, status), _) => (deliver::passed(response, status), status),
             (_, Some(stale)) => give(&stale, CacheStatus::new(Outcome::StaleIfError)).await,
             (Fetched::Failed(problem), None) => local(problem),

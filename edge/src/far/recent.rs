@@ -82,7 +82,29 @@ impl Recent {
         Some(Reply::Entity(Representation { prepared: Rc::clone(&entry.prepared), added }))
     }
 
-    /// Remembers `object`, which is stored and fresh.
+    /// The answer from `object` for one of many who have waited for it: it is prepared once for all of them. `None` where
+    /// it is too long, still arriving, or not a 200.
+    pub(crate) fn reply_from(
+        &self,
+        object: &Arc<Object>,
+        status: CacheStatus,
+        now: SystemTime,
+    ) -> Option<Reply> {
+        let prepared = self.prepared(object).or_else(|| {
+            self.remember(object, now);
+            self.prepared(object)
+        })?;
+        Some(Reply::Entity(Representation { prepared, added: deliver::added(status, object, now) }))
+    }
+
+    /// What is remembered of just this object.
+    fn prepared(&self, object: &Arc<Object>) -> Option<Rc<Prepared>> {
+        let entries = self.entries.borrow();
+        let entry = entries.get(&object.key).filter(|entry| Arc::ptr_eq(&entry.object, object))?;
+        Some(Rc::clone(&entry.prepared))
+    }
+
+    /// Remembers `object`, which is stored and fresh, or just came.
     pub(crate) fn remember(&self, object: &Arc<Object>, now: SystemTime) {
         let is_short = object.body.len().is_some_and(|len| len <= MEMORY_BYTES_MAX);
         if object.status != StatusCode::OK || !is_short || object.body.growth() != Growth::Complete {
@@ -106,5 +128,60 @@ impl Recent {
             added,
         };
         entries.insert(object.key.clone(), entry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use rillcast_http::{Growing, growing::Keeping};
+
+    use super::*;
+    use crate::cache::{
+        freshness::Lifetime,
+        key::{KeyRules, TRACKING},
+        object::Marks,
+    };
+
+    fn playlist(rules: &KeyRules) -> Arc<Object> {
+        let (mut writer, body) = Growing::new(Keeping::Memory, None);
+        writer.append(&mut "#EXTM3U\n".into()).unwrap();
+        writer.finish();
+        Arc::new(Object {
+            key: Asked::of(rules, "", "/live.m3u8", Some("_HLS_msn=1")).unwrap().to_key(),
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body,
+            lifetime: Lifetime::spent(UNIX_EPOCH),
+            unstored: None,
+            marks: Marks::new(Purges::default().now()),
+            surrogates: Box::default(),
+        })
+    }
+
+    fn prepared(recent: &Recent, object: &Arc<Object>) -> Rc<Prepared> {
+        let reply = recent.reply_from(object, CacheStatus::new(Outcome::Collapsed), UNIX_EPOCH);
+        let Some(Reply::Entity(Representation { prepared, .. })) = reply else { panic!("no entity") };
+        prepared
+    }
+
+    #[test]
+    fn those_who_waited_for_one_object_share_its_preparation_and_others_do_not() {
+        let (recent, rules) = (Recent::default(), KeyRules::new(TRACKING).unwrap());
+        let (first, second) = (playlist(&rules), playlist(&rules));
+        let of_first = prepared(&recent, &first);
+        assert!(Rc::ptr_eq(&of_first, &prepared(&recent, &first)));
+        assert!(!Rc::ptr_eq(&of_first, &prepared(&recent, &second)), "the same name, another object");
+        let asked = Asked::of(&rules, "", "/live.m3u8", Some("_HLS_msn=1")).unwrap();
+        assert!(recent.reply(&asked, &Purges::default(), UNIX_EPOCH).is_none(), "fresh for nobody else");
+    }
+
+    #[test]
+    fn what_is_still_arriving_is_not_prepared_for_all() {
+        let (recent, rules) = (Recent::default(), KeyRules::new(TRACKING).unwrap());
+        let (_writer, body) = Growing::new(Keeping::Memory, None);
+        let mut object = playlist(&rules);
+        Arc::get_mut(&mut object).unwrap().body = body;
+        assert!(recent.reply_from(&object, CacheStatus::new(Outcome::Collapsed), UNIX_EPOCH).is_none());
     }
 }
