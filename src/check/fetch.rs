@@ -1,6 +1,5 @@
 //! One request of the auditor over HTTP, redirects followed, nothing decoded.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rillcast_audit::{FetchRequest, Method, Response};
+use rillcast_edge::control::reasons::reasons;
 
 use super::problem;
 
@@ -104,15 +104,4 @@ impl Fetcher {
         };
         Ok((response, None))
     }
-}
-
-/// An error with its causes, from the general to the particular.
-fn reasons(error: &hyper_util::client::legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -2,7 +2,6 @@
 //!
 //! Orders come over it and batches of events go over it. It follows no redirects: a secret is for one address.
 
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+use crate::control::reasons::reasons;
 
 /// How long a connection may take to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,17 +142,6 @@ fn public_roots() -> rustls::ClientConfig {
     let config = rustls::ClientConfig::builder_with_provider(provider);
     let config = config.with_safe_default_protocol_versions().expect("the provider has them");
     config.with_webpki_roots().with_no_client_auth()
-}
-
-/// An error with its causes, from the general to the particular.
-fn reasons(error: &hyper_util::client::legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::config::is_name;
+use crate::quoting::split_outside_quotes;
 
 /// The header.
 pub const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
@@ -45,33 +46,15 @@ impl LoopName {
 
 /// The names in a list of `name *( ";" parameter )`; a parameter's value may be a quoted string with commas in it.
 fn nodes(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut state = Quoting::Outside;
-    let elements = list.split(move |byte| {
-        state = state.after(*byte);
-        *byte == b',' && state == Quoting::Outside
+    let mut rest = list;
+    let elements = std::iter::from_fn(move || {
+        let element;
+        (element, rest) = (!rest.is_empty()).then(|| split_outside_quotes(rest, b','))?;
+        Some(element)
     });
     let names =
         elements.map(|element| element.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii());
     names.filter(|name| !name.is_empty())
-}
-
-/// Where in a quoted string a byte ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quoting {
-    Outside,
-    Inside,
-    Escaped,
-}
-
-impl Quoting {
-    fn after(self, byte: u8) -> Self {
-        match (self, byte) {
-            (Self::Outside, b'"') | (Self::Escaped, _) => Self::Inside,
-            (Self::Inside, b'\\') => Self::Escaped,
-            (Self::Inside, b'"') => Self::Outside,
-            (state, _) => state,
-        }
-    }
 }
 
 #[cfg(test)]
