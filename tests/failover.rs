@@ -78,7 +78,7 @@ const PLAYED_S: u32 = 70;
 
 #[test]
 fn browsers_play_on_whatever_fails() {
-    if !audience::present() {
+    if !(harness::tools::present(&["ffmpeg"]) && harness::browser::present()) {
         return;
     }
     let folder = tempfile::tempdir().expect("a writable place for temporary files");

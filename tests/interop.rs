@@ -32,7 +32,7 @@ use std::process::Command;
 
 use harness::corpus::Entry;
 use harness::server::Server;
-use harness::{corpus, tools};
+use harness::{browser, corpus, tools};
 
 /// One of each kind: B-frames, several audio tracks, sound past an edit's end, H.265, sound first, one segment, sound alone.
 const DECODED: [&str; 7] = [
@@ -159,7 +159,7 @@ fn browsers_play_files_from_start_to_end() {
 /// Of files that were laid out anew: the samples of the original come back, and browsers play them.
 #[test]
 fn browsers_play_files_after_rillcast_optimize() {
-    if !(tools::present(&["ffmpeg"]) && browsers::present()) {
+    if !(tools::present(&["ffmpeg"]) && browser::present()) {
         return;
     }
     let Some(mut files) = corpus::files() else { return };
@@ -197,7 +197,7 @@ fn browsers_play_the_whole_corpus_from_start_to_end() {
 }
 
 fn play(choice: impl Fn(&Entry) -> bool) {
-    if !browsers::present() {
+    if !browser::present() {
         return;
     }
     let Some((files, server)) = stage(&[], |entry| choice(entry) && browsers::playable(entry)) else {
@@ -228,7 +228,7 @@ fn play_all(files: &[Entry], server: &Server) {
 
 #[test]
 fn browsers_switch_between_the_renditions_of_one_file() {
-    if !(tools::present(&["ffmpeg"]) && browsers::present()) {
+    if !(tools::present(&["ffmpeg"]) && browser::present()) {
         return;
     }
     let dir = tempfile::tempdir().expect("a writable place for temporary files");
@@ -247,7 +247,7 @@ fn browsers_switch_between_the_renditions_of_one_file() {
 
 #[test]
 fn browsers_play_films_of_odd_shapes_from_zero_to_the_end() {
-    if !(tools::present(&["ffmpeg"]) && browsers::present()) {
+    if !(tools::present(&["ffmpeg"]) && browser::present()) {
         return;
     }
     let dir = tempfile::tempdir().expect("a writable place for temporary files");
@@ -272,7 +272,7 @@ fn browsers_play_films_of_odd_shapes_from_zero_to_the_end() {
 
 #[test]
 fn the_page_works_for_a_person() {
-    if !browsers::present() {
+    if !browser::present() {
         return;
     }
     let Some((files, server)) = stage(&[], |entry| entry.name == "flower.mp4") else { return };

@@ -1,13 +1,13 @@
 //! Viewers in a browser: hls.js in one headless Chromium, driven by `tests/interop/audience.mjs`.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
 use super::film::{Film, master};
-use super::harness::tools;
+use super::harness::browser::scripts;
 use super::house::{House, VIEWERS};
 
 /// How fast they play, so that the test is short; faults are then met sooner, too.
@@ -18,23 +18,6 @@ const AHEAD_S: f64 = 10.0;
 /// Seconds of the wall that a segment takes to be played, the longest that a stall may be.
 pub(crate) fn segment_s(film_segment_s: f64) -> f64 {
     film_segment_s / RATE
-}
-
-/// Whether the browser, Node and the packages are there.
-pub(crate) fn present() -> bool {
-    let chromium = tools::variable("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-    if !tools::present(&["node", "ffmpeg", &chromium.to_string_lossy()]) {
-        return false;
-    }
-    let packages = scripts().join("node_modules/playwright-core");
-    if !packages.is_dir() {
-        tools::skip("no packages in tests/interop: `make interop-packages` installs them");
-    }
-    packages.is_dir()
-}
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
 }
 
 /// A film with a key frame every `segment_s` and a picture so small that a browser shows six of them.

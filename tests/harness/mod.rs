@@ -5,9 +5,11 @@
 //!
 //! - [`server`]: `rillcast serve` on a free port, ended when dropped.
 //! - [`corpus`]: the directory of real media files, and what `rillcast inspect` says of each.
+//! - [`browser`]: what drives browsers, and whether it is there.
 //! - [`tools`]: commands a test needs. Absent ones skip the test with a message, or fail it where
 //!   `RILLCAST_REQUIRE_TOOLS=1` says that they must be there.
 
+pub(crate) mod browser;
 pub(crate) mod corpus;
 pub(crate) mod server;
 pub(crate) mod tools;

@@ -1,32 +1,14 @@
 //! hls.js and Shaka Player in headless Chromium, driven by `player.mjs`, and the page by `page.mjs`.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
+use super::harness::browser::scripts;
 use super::harness::corpus::Entry;
-use super::harness::tools;
 
 /// A player of the web, as `player.mjs` calls it.
 pub(crate) const PLAYERS: [&str; 2] = ["hlsjs", "shaka"];
-
-/// Whether the browser, Node and the players' packages are there.
-pub(crate) fn present() -> bool {
-    let chromium = tools::variable("CHROMIUM").unwrap_or_else(|| "/usr/bin/chromium".into());
-    if !tools::present(&["node", &chromium.to_string_lossy()]) {
-        return false;
-    }
-    let packages = scripts().join("node_modules/playwright-core");
-    if !packages.is_dir() {
-        tools::skip("no packages in tests/interop: `make interop-packages` installs them");
-    }
-    packages.is_dir()
-}
-
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
-}
 
 /// What is expected of a stream, in seconds.
 pub(crate) struct Expected {

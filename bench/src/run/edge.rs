@@ -168,6 +168,22 @@ fn upstream(origin: &Origin) -> Value {
     Value::Array(vec![Value::Table(Table::from_iter([("url".to_owned(), url)]))])
 }
 
+/// Measures `rows` scenarios, each made when its turn comes.
+fn measure_rows<'a>(
+    caches: &Caches<'_>,
+    rows: usize,
+    scenario: impl Fn(usize, &Progress) -> anyhow::Result<Scenario<'a>>,
+    progress: &mut Progress,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    ensure_yardstick(caches.rig, progress, findings)?;
+    for row in 0..rows {
+        let scenario = scenario(row, progress)?;
+        findings.paired.push(caches.measure(&scenario, caches.rig.pace, progress)?);
+    }
+    Ok(())
+}
+
 /// Finds how fast nginx is here, where no other section has.
 fn ensure_yardstick(rig: &Rig, progress: &mut Progress, findings: &mut Findings) -> anyhow::Result<()> {
     if findings.figures.iter().any(|figure| figure.key == YARDSTICK) {

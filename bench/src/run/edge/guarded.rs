@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rillcast_token::Algorithm;
 
-use super::{Caches, OURS, ensure_yardstick};
+use super::{Caches, OURS, measure_rows};
 use crate::fetch::{Client, FetchError};
 use crate::measure;
 use crate::objects::GUARDED;
@@ -36,12 +36,8 @@ pub(in crate::run) fn measure(
     progress: &mut Progress,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    ensure_yardstick(caches.rig, progress, findings)?;
-    for row in 0..ROWS.len() {
-        let scenario = scenario(caches, row, progress)?;
-        findings.paired.push(caches.measure(&scenario, caches.rig.pace, progress)?);
-    }
-    Ok(())
+    let scenario = |row: usize, progress: &Progress| scenario(caches, row, progress);
+    measure_rows(caches, ROWS.len(), scenario, progress, findings)
 }
 
 /// Row `row`, once both caches have all objects and ours has seen all tokens.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{Caches, OURS, ensure_yardstick};
+use super::{Caches, OURS, measure_rows};
 use crate::cache_peer::NGINX;
 use crate::fetch::Client;
 use crate::load::{Request, Tls};
@@ -27,12 +27,8 @@ pub(in crate::run) fn measure(
     progress: &mut Progress,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    ensure_yardstick(caches.rig, progress, findings)?;
-    for row in 0..ROWS.len() {
-        let scenario = scenario(caches, row, progress)?;
-        findings.paired.push(caches.measure(&scenario, caches.rig.pace, progress)?);
-    }
-    Ok(())
+    let scenario = |row: usize, progress: &Progress| scenario(caches, row, progress);
+    measure_rows(caches, ROWS.len(), scenario, progress, findings)
 }
 
 /// Row `row`, once both caches have all objects.
