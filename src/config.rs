@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderValue;
-use rillcast_edge::admission::territory::RULES_MAX;
 use rillcast_http::{
     AllowedOrigins, ClientHeader, ColdReadSettings, CompressionLimits, Cors, Delivery, DiskWay, HotSetLimits,
     Limits, Listener, Network, NetworkError, Networks, ServerConfig, TlsFiles, TrustedProxies,
@@ -111,8 +110,8 @@ pub(crate) enum ConfigError {
     GeoRuleOfNothing,
     #[error("edge.geo.rule: a path cannot be used")]
     GeoPath { source: rillcast_edge::admission::private_paths::PrivatePathError },
-    #[error("edge.geo.rule: {count} rules, and {RULES_MAX} are the limit")]
-    TooManyGeoRules { count: usize },
+    #[error("edge.geo: too many rules")]
+    TooManyGeoRules { source: rillcast_edge::admission::territory::TooManyRules },
     #[error(
         "edge.geo: countries are listed, and there is no database to know them by: name one in edge.geo.database, such as GeoLite2-Country.mmdb"
     )]

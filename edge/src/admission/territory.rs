@@ -80,6 +80,16 @@ pub struct NoCountry {
     pub text: String,
 }
 
+/// More rules than an edge may have: the operator's to mend. None is left out, because each closes something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{count} rules of countries, and {RULES_MAX} are the limit: one rule may name many folders and countries"
+)]
+pub struct TooManyRules {
+    /// How many there are.
+    pub count: usize,
+}
+
 /// The country whose code is `text`, in either case.
 ///
 /// # Errors
@@ -110,9 +120,16 @@ impl Rule {
 }
 
 impl Territory {
-    /// These rules, the first [`RULES_MAX`] of them.
-    pub fn new(rules: impl IntoIterator<Item = Rule>, unknown: Unknown) -> Self {
-        Self { rules: rules.into_iter().take(RULES_MAX).collect(), unknown }
+    /// These rules.
+    ///
+    /// # Errors
+    /// [`TooManyRules`] for more than [`RULES_MAX`].
+    pub fn new(rules: impl Into<Vec<Rule>>, unknown: Unknown) -> Result<Self, TooManyRules> {
+        let rules = rules.into();
+        if rules.len() > RULES_MAX {
+            return Err(TooManyRules { count: rules.len() });
+        }
+        Ok(Self { rules, unknown })
     }
 
     /// Whether there is no rule, so that nobody need know where clients are.

@@ -2,7 +2,7 @@
 
 use rillcast_edge::admission::geo::Country;
 use rillcast_edge::admission::private_paths::PrivatePaths;
-use rillcast_edge::admission::territory::{Countries, RULES_MAX, Rule, Territory, Unknown, assigned};
+use rillcast_edge::admission::territory::{Countries, Rule, Territory, Unknown, assigned};
 use rillcast_token::claims::DEFAULT_ENVIRONMENT;
 
 use crate::config::ConfigError;
@@ -20,9 +20,6 @@ pub(super) fn territory(raw: &RawGeo) -> Result<Territory, ConfigError> {
     for rule in &raw.rule {
         rules.push(narrow(rule)?);
     }
-    if rules.len() > RULES_MAX {
-        return Err(ConfigError::TooManyGeoRules { count: rules.len() });
-    }
     if !rules.is_empty() && raw.database.as_os_str().is_empty() {
         return Err(ConfigError::NoGeoDatabase);
     }
@@ -30,7 +27,7 @@ pub(super) fn territory(raw: &RawGeo) -> Result<Territory, ConfigError> {
         RawUnknown::Refuse => Unknown::Refused,
         RawUnknown::Allow => Unknown::Allowed,
     };
-    Ok(Territory::new(rules, unknown))
+    Territory::new(rules, unknown).map_err(|source| ConfigError::TooManyGeoRules { source })
 }
 
 /// A rule for a part of what there is.

@@ -23,6 +23,10 @@ fn in_folder(rule: Rule, folder: &str) -> Rule {
     Rule { folders: Some(PrivatePaths::new([folder]).expect("a folder")), ..rule }
 }
 
+fn territory(rules: impl Into<Vec<Rule>>, unknown: Unknown) -> Territory {
+    Territory::new(rules, unknown).expect("few rules")
+}
+
 /// Whether clients in Austria, in Switzerland and nowhere may see `path` in `environment`.
 fn seen(territory: &Territory, environment: &str, path: &str) -> [bool; 3] {
     let (_folder, file) = place(&countries(&[("192.0.2.0", 24, "AT"), ("198.51.100.0", 24, "CH")]));
@@ -42,7 +46,7 @@ fn a_list_allows_only_these_or_all_but_these_and_says_what_to_do_with_the_unknow
         (all_but(&["AT"]), Unknown::Allowed, [false, true, true]),
         (only(&["at", "CH", "DE"]), Unknown::Refused, [true, true, false]),
     ] {
-        let territory = Territory::new([rule.clone()], unknown);
+        let territory = territory([rule.clone()], unknown);
         assert_eq!(seen(&territory, "", "/vod/a"), expected, "{rule:?}, unknown {unknown:?}");
     }
     assert_eq!(seen(&Territory::default(), "", "/vod/a"), [true; 3]);
@@ -53,7 +57,7 @@ fn all_rules_that_concern_a_request_must_agree_in_whichever_order() {
     let rules =
         [all_but(&["DE"]), in_folder(only(&["AT"]), "/vod/sport/"), in_folder(only(&["CH"]), "/vod/news/")];
     for rules in [rules.clone().to_vec(), rules.into_iter().rev().collect()] {
-        let territory = Territory::new(rules, Unknown::Allowed);
+        let territory = territory(rules, Unknown::Allowed);
         for (path, expected) in [
             ("/vod/film", [true, true, true]),
             ("/vod/sport/final", [true, false, true]),
@@ -71,14 +75,14 @@ fn all_rules_that_concern_a_request_must_agree_in_whichever_order() {
 #[test]
 fn a_rule_of_an_environment_concerns_no_other_and_the_default_one_is_what_is_public() {
     let of = |name: &str| Rule { environment: Some(name.to_owned()), ..only(&["AT"]) };
-    let acme = Territory::new([of("acme")], Unknown::Refused);
+    let acme = territory([of("acme")], Unknown::Refused);
     assert_eq!(seen(&acme, "acme", "/vod/a"), [true, false, false]);
     assert_eq!(seen(&acme, "other", "/vod/a"), [true; 3]);
     assert_eq!(seen(&acme, "", "/vod/a"), [true; 3]);
-    let public = Territory::new([of("default")], Unknown::Refused);
+    let public = territory([of("default")], Unknown::Refused);
     assert_eq!(seen(&public, "", "/vod/a"), [true, false, false]);
     assert_eq!(seen(&public, "acme", "/vod/a"), [true; 3]);
-    let both = Territory::new([in_folder(of("acme"), "/live/")], Unknown::Refused);
+    let both = territory([in_folder(of("acme"), "/live/")], Unknown::Refused);
     assert_eq!(seen(&both, "acme", "/vod/a"), [true; 3]);
     assert_eq!(seen(&both, "", "/live/a"), [true; 3]);
     assert_eq!(seen(&both, "acme", "/live/a"), [true, false, false]);
@@ -88,7 +92,7 @@ fn a_rule_of_an_environment_concerns_no_other_and_the_default_one_is_what_is_pub
 fn a_refusal_is_a_403_that_nobody_keeps_and_names_the_country() {
     let (_folder, file) = place(&countries(&[("198.51.100.0", 24, "CH")]));
     let places = Places::open(file).expect("a database");
-    let territory = Territory::new([only(&["AT"])], Unknown::Refused);
+    let territory = territory([only(&["AT"])], Unknown::Refused);
     let refused = |client: &str| {
         let client = client.parse().expect("an address");
         *territory.check(Some(&places), client, "", "/vod/a").expect_err("not in Austria")
@@ -113,7 +117,10 @@ fn a_code_that_is_not_assigned_is_no_country() {
 }
 
 #[test]
-fn there_are_so_many_rules_and_no_more() {
-    let rules = |count| Territory::new(vec![only(&["AT"]); count], Unknown::Refused).rules.len();
-    assert_eq!((rules(RULES_MAX), rules(RULES_MAX + 1)), (RULES_MAX, RULES_MAX));
+fn there_are_so_many_rules_and_one_more_is_refused_not_left_out() {
+    let made = |count| Territory::new(vec![only(&["AT"]); count], Unknown::Refused);
+    assert_eq!(made(RULES_MAX).expect("so many may be").rules.len(), RULES_MAX);
+    let error = made(RULES_MAX + 1).expect_err("one too many");
+    assert_eq!(error, TooManyRules { count: RULES_MAX + 1 });
+    assert!(error.to_string().contains("257 rules") && error.to_string().contains("256 are the limit"));
 }
