@@ -21,4 +21,5 @@ pub mod far;
 pub mod live_hold;
 pub mod observe;
 mod quoting;
+pub mod reasons;
 pub mod upstream;

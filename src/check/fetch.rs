@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rillcast_audit::{FetchRequest, Method, Response};
-use rillcast_edge::control::reasons::reasons;
+use rillcast_edge::reasons::reasons;
 
 use super::problem;
 

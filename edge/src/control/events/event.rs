@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::control::orders::order::{Name, UnixMicros};
+use crate::control::{
+    orders::order::{Name, UnixMicros},
+    version,
+};
 
 /// The version of batches this program writes. The first: there is none before it to read.
 pub const BATCH_VERSION: u64 = 1;
@@ -177,11 +180,6 @@ pub enum BatchError {
 }
 
 #[derive(Deserialize)]
-struct Version {
-    v: u64,
-}
-
-#[derive(Deserialize)]
 struct Read {
     id: BatchId,
     node: Name,
@@ -199,8 +197,7 @@ impl Batch {
             return Err(BatchError::TooLarge { bytes: bytes.len() });
         }
         let malformed = |error: serde_json::Error| BatchError::Malformed(error.to_string());
-        let Version { v } = serde_json::from_slice(bytes).map_err(malformed)?;
-        match v {
+        match version::of(bytes).map_err(malformed)? {
             0 => return Err(BatchError::Malformed("no version has the number 0".to_owned())),
             BATCH_VERSION => {}
             newer => return Err(BatchError::Newer(newer)),

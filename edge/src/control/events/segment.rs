@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::event::{BATCH_VERSION, BatchId};
-use crate::control::orders::order::{Name, UnixMicros};
+use crate::control::{
+    orders::order::{Name, UnixMicros},
+    version,
+};
 
 /// Digits of a checksum.
 const HASH_DIGITS: usize = 16;
@@ -77,12 +80,8 @@ impl<'a> Segment<'a> {
     /// # Errors
     /// When not even the head is, or it is of another version.
     pub fn read(bytes: &'a [u8]) -> Result<Self, SegmentError> {
-        #[derive(Deserialize)]
-        struct Version {
-            v: u64,
-        }
         let (head, mut len) = whole_line(bytes, 0).ok_or(SegmentError::Head)?;
-        let Version { v } = serde_json::from_str(head).map_err(|_| SegmentError::Head)?;
+        let v = version::of(head.as_bytes()).map_err(|_| SegmentError::Head)?;
         if v != BATCH_VERSION {
             return Err(SegmentError::Version(v));
         }

@@ -10,6 +10,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rillcast_token::KeyState;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -188,7 +189,7 @@ pub struct KeyRecord {
     /// Whose tokens it signs; those of all environments where none is named. Each may have a key of the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Name>,
-    /// Where it is in its life.
+    /// Where it is in its life. In all states it verifies; which key signs is the control plane's affair.
     pub state: KeyState,
     /// The JWK (RFC 7517), unread here.
     pub jwk: Map<String, Value>,
@@ -202,18 +203,6 @@ impl fmt::Debug for KeyRecord {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
-}
-
-/// Where a key is in its life. All of them verify; which one signs is the control plane's affair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeyState {
-    /// Handed out before it signs.
-    Next,
-    /// Signs.
-    Active,
-    /// Signs no more; what it signed is good until it ends.
-    Retiring,
 }
 
 /// Something allowed before is allowed no more.
@@ -241,7 +230,7 @@ pub enum Revoked {
     TokenHash(Name),
     /// All tokens of a subject: the token's `sub`.
     Subject(Name),
-    /// All tokens of a key: the token's `kid`.
+    /// All tokens of a key, of its environment or of all: the token's `kid`.
     Key(Name),
 }
 

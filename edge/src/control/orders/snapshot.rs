@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::order::{KeyRecord, Limits, Name, Revocation};
+use crate::control::version;
 
 /// The version of feeds (snapshots, tails and log files) this program speaks. The first: there is none before it.
 pub const FEED_VERSION: u64 = 1;
@@ -79,11 +80,6 @@ pub enum SnapshotError {
 }
 
 #[derive(Deserialize)]
-struct Version {
-    v: u64,
-}
-
-#[derive(Deserialize)]
 struct Read {
     feed: String,
     #[serde(default)]
@@ -126,7 +122,7 @@ impl Snapshot {
             SnapshotError::Malformed(format!("{:?} at column {}", error.classify(), error.column()))
         };
         // Of a newer version only the number is believed, so that is looked at first.
-        let Version { v } = serde_json::from_slice(bytes).map_err(malformed)?;
+        let v = version::of(bytes).map_err(malformed)?;
         if v > FEED_VERSION {
             return Err(SnapshotError::Newer(v));
         }

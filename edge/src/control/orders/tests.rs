@@ -7,12 +7,13 @@ mod ledger;
 mod sockets;
 mod wire;
 
+use rillcast_token::KeyState;
 use serde_json::{Map, Value, json};
 
 use super::feed::{OrderFeed, Tail};
 use super::order::{
-    KeyChange, KeyRecord, KeyState, Limits, Name, Order, OrderBody, Purge, Purged, Rates, Revocation,
-    Revoked, UnixMicros, UrlText,
+    KeyChange, KeyRecord, Limits, Name, Order, OrderBody, Purge, Purged, Rates, Revocation, Revoked,
+    UnixMicros, UrlText,
 };
 use super::snapshot::FeedId;
 
