@@ -61,7 +61,7 @@ fn an_order_to_purge_makes_the_edge_fetch_anew() {
     assert_eq!((before.status, hit(&before)), (200, false));
 
     pair.library.replace(PRIVATE, &film(6));
-    assert!(hit(&pair.get(&address)), "nobody has told the edge");
+    wait_until("it is kept, because nobody has told the edge", || hit(&pair.get(&address)));
     pair.order(r#"{"v":1,"seq":1,"kind":"purge","what":"prefix","prefix":"/vod/private/film.mp4/"}"#);
     wait_until("the segment is fetched anew", || !hit(&pair.get(&address)));
     let master = format!("/vod/{PRIVATE}/master.m3u8");

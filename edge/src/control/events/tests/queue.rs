@@ -210,6 +210,8 @@ impl Scene {
         }
         if heard {
             self.queue().delivered(due.number).expect("removed");
+            // After a restart another file may have its number.
+            self.last_sync.take_if(|(path, _)| !path.exists());
         }
         true
     }
