@@ -47,7 +47,7 @@ pub(super) fn revoke(revocation: &order::Revocation, to: &mut Revocations) -> an
         order::Revoked::Token(id) => Revoked::Token { environment, id: id.as_str() },
         order::Revoked::TokenHash(hash) => Revoked::Hash { sha256: hash.as_str() },
         order::Revoked::Subject(id) => Revoked::Subject { environment, id: id.as_str() },
-        order::Revoked::Key(kid) => Revoked::Key { kid: kid.as_str() },
+        order::Revoked::Key(kid) => Revoked::Key { environment, kid: kid.as_str() },
     };
     to.revoke(what, time(revocation.until_us)).context("no room for a revocation")
 }

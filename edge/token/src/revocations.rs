@@ -50,8 +50,10 @@ pub enum Revoked<'a> {
         /// The claim `sub`.
         id: &'a str,
     },
-    /// All tokens that a key signed, in all environments.
+    /// All tokens of an environment that a key signed.
     Key {
+        /// Their environment. A key may sign for several, and another may have one of the same id.
+        environment: &'a str,
         /// The key's id.
         kid: &'a str,
     },
@@ -127,7 +129,7 @@ impl Mark {
             Revoked::Logged { kid, hash8 } => ["logged", kid, hash8],
             Revoked::Hash { sha256 } => ["hash", sha256, ""],
             Revoked::Subject { environment, id } => ["subject", environment, id],
-            Revoked::Key { kid } => ["key", kid, ""],
+            Revoked::Key { environment, kid } => ["key", environment, kid],
         };
         let mut context = digest::Context::new(&SHA256);
         for part in parts {
@@ -145,9 +147,10 @@ pub(crate) struct Marks {
     session: Option<Mark>,
     token: Option<Mark>,
     subject: Option<Mark>,
+    key: Mark,
     /// The same in all environments: session, token, subject.
     everywhere: [Option<Mark>; 3],
-    key: Mark,
+    key_everywhere: Mark,
     logged: Mark,
     hash: Mark,
 }
@@ -164,12 +167,14 @@ impl Marks {
         let session = |environment| session.map(|id| Mark::of(Revoked::Session { environment, id }));
         let token = |environment| token.map(|id| Mark::of(Revoked::Token { environment, id }));
         let subject = |environment| subject.map(|id| Mark::of(Revoked::Subject { environment, id }));
+        let key = |environment| Mark::of(Revoked::Key { environment, kid });
         Self {
             session: session(environment),
             token: token(environment),
             subject: subject(environment),
             everywhere: [session(ALL_ENVIRONMENTS), token(ALL_ENVIRONMENTS), subject(ALL_ENVIRONMENTS)],
-            key: Mark::of(Revoked::Key { kid }),
+            key: key(environment),
+            key_everywhere: key(ALL_ENVIRONMENTS),
             logged: Mark::of(Revoked::Logged { kid, hash8: &hash8 }),
             hash: Mark::of(Revoked::Hash { sha256: &sha256 }),
         }
@@ -182,7 +187,7 @@ impl Marks {
 
     fn all(&self) -> impl Iterator<Item = Mark> {
         let own = [self.session, self.token, self.subject];
-        let of_all = [Some(self.key), Some(self.logged), Some(self.hash)];
+        let of_all = [Some(self.key), Some(self.key_everywhere), Some(self.logged), Some(self.hash)];
         own.into_iter().chain(self.everywhere).chain(of_all).flatten()
     }
 }
@@ -251,7 +256,8 @@ mod tests {
             (Revoked::Session { environment: "e", id: "s" }, true, false),
             (Revoked::Token { environment: "e", id: "t" }, true, false),
             (Revoked::Subject { environment: "e", id: "v" }, true, false),
-            (Revoked::Key { kid: "k" }, true, true),
+            (Revoked::Key { environment: "e", kid: "k" }, true, false),
+            (Revoked::Key { environment: ALL_ENVIRONMENTS, kid: "k" }, true, true),
             (Revoked::Logged { kid: "k", hash8: &hash8 }, true, true),
             (Revoked::Logged { kid: "other", hash8: &hash8 }, false, false),
             (Revoked::Hash { sha256: SHA256_OF_TOKEN }, true, true),
@@ -262,7 +268,7 @@ mod tests {
             (Revoked::Subject { environment: ALL_ENVIRONMENTS, id: "s" }, false, false),
             (Revoked::Session { environment: "e", id: "v" }, false, false),
             (Revoked::Subject { environment: "e", id: "s" }, false, false),
-            (Revoked::Key { kid: "s" }, false, false),
+            (Revoked::Key { environment: "e", kid: "s" }, false, false),
         ] {
             let mut revocations = Revocations::default();
             revocations.revoke(what, later).expect("room");
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_longer_one_wins_and_ended_ones_are_forgotten() {
-        let (what, mut revocations) = (Revoked::Key { kid: "k" }, Revocations::default());
+        let (what, mut revocations) = (Revoked::Key { environment: "e", kid: "k" }, Revocations::default());
         for seconds in [5, 9, 2] {
             revocations.revoke(what, NOW + Duration::from_secs(seconds)).expect("room");
         }
@@ -289,15 +295,14 @@ mod tests {
     fn no_more_than_the_limit_are_kept() {
         let mut revocations = Revocations::default();
         let until = NOW + Duration::from_secs(1);
-        for id in 0..REVOCATIONS_MAX {
-            revocations.revoke(Revoked::Key { kid: &id.to_string() }, until).expect("room");
+        fn key(kid: &str) -> Revoked<'_> {
+            Revoked::Key { environment: ALL_ENVIRONMENTS, kid }
         }
-        assert_eq!(revocations.revoke(Revoked::Key { kid: "more" }, until), Err(TooManyRevocations));
-        assert_eq!(
-            revocations.revoke(Revoked::Key { kid: "0" }, until),
-            Ok(()),
-            "one that is there can be renewed"
-        );
+        for id in 0..REVOCATIONS_MAX {
+            revocations.revoke(key(&id.to_string()), until).expect("room");
+        }
+        assert_eq!(revocations.revoke(key("more"), until), Err(TooManyRevocations));
+        assert_eq!(revocations.revoke(key("0"), until), Ok(()), "one that is there can be renewed");
         assert_eq!(revocations.len(), REVOCATIONS_MAX);
     }
 }

@@ -57,6 +57,37 @@ fn a_purge_means_its_environment_or_all_and_the_default_one_is_what_is_public() 
     }
 }
 
+#[test]
+fn a_revocation_is_of_its_environment_or_of_all_and_a_hash_of_one_token() {
+    let hash = "00".repeat(32);
+    let all = ALL_ENVIRONMENTS;
+    let expected = |word: &str, environment| match word {
+        "session" => Revoked::Session { environment, id: "x" },
+        "token" => Revoked::Token { environment, id: "x" },
+        "subject" => Revoked::Subject { environment, id: "x" },
+        "key" => Revoked::Key { environment, kid: "x" },
+        _ => unreachable!("{word}"),
+    };
+    let revoked = |fields: &str| {
+        let fields = format!(r#""kind":"revoke",{fields},"until_us":1"#);
+        let OrderBody::Revoke(order) = body(&fields) else { unreachable!("{fields}") };
+        let mut revocations = Revocations::default();
+        revoke(&order, &mut revocations).expect("room");
+        revocations
+    };
+    for word in ["session", "token", "subject", "key"] {
+        let mut within = revoked(&format!(r#""what":"{word}","id":"x","environment":"acme""#));
+        assert!(!within.restore(expected(word, all)) && !within.restore(expected(word, "other")), "{word}");
+        assert!(within.restore(expected(word, "acme")) && within.is_empty(), "{word}");
+        let mut everywhere = revoked(&format!(r#""what":"{word}","id":"x""#));
+        assert!(!everywhere.restore(expected(word, "acme")) && everywhere.restore(expected(word, all)));
+    }
+    for more in ["", r#","environment":"acme""#] {
+        let mut one = revoked(&format!(r#""what":"token_hash","id":"{hash}"{more}"#));
+        assert!(one.restore(Revoked::Hash { sha256: &hash }) && one.is_empty());
+    }
+}
+
 fn ordered_key(jwk: &str) -> anyhow::Result<KeySet> {
     ordered_key_of("", jwk)
 }

@@ -143,7 +143,7 @@ fn a_revocation_is_effective_at_the_next_request() {
         Revoked::Session { environment: "default", id: "s" },
         Revoked::Subject { environment: "default", id: "v" },
         Revoked::Token { environment: "default", id: "t" },
-        Revoked::Key { kid: key().kid() },
+        Revoked::Key { environment: "default", kid: key().kid() },
         Revoked::Logged { kid: key().kid(), hash8: &hash8 },
     ] {
         let (known, fresh) = (grants(), grants());
