@@ -7,7 +7,7 @@
 //! | `/healthz` `/readyz` `/metrics` | operations |
 //! | `/` and its files | the page |
 //!
-//! In front of other machines the edge answers all but operations.
+//! In front of other machines the edge answers all but operations. Rules of countries concern all but operations.
 
 mod library;
 mod page;
@@ -69,10 +69,13 @@ impl Handler for Front {
             "/metrics" if self.metrics_from.contains(request.client.ip) => ops::metrics(&self.registry),
             path => match self.edge.near() {
                 None => self.edge.serve(local, &request).await,
-                Some(NearOrigin(origin)) if path == "/library.json" => {
-                    Box::pin(library::reply(origin, &self.pass, &request)).await
-                }
-                Some(_) => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
+                Some(NearOrigin(origin)) => match self.edge.admit_open(&request) {
+                    Err(refusal) => refusal,
+                    Ok(()) if path == "/library.json" => {
+                        Box::pin(library::reply(origin, &self.edge, &self.pass, &request)).await
+                    }
+                    Ok(()) => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
+                },
             },
         }
     }

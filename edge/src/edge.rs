@@ -167,6 +167,21 @@ impl<N: Near> Edge<N> {
         }
     }
 
+    /// Lets `request` pass for something that is open to all, and not the edge's to answer, or refuses it by the rules of
+    /// countries.
+    ///
+    /// # Errors
+    /// The refusal, which is counted.
+    pub fn admit_open(&self, request: &Request) -> Result<(), Reply> {
+        let problem = self.gate.locate(request, "", request.path());
+        problem.map_err(|problem| self.refuse(request, Instead::Elsewhere(problem)))
+    }
+
+    /// Whether the rules of countries let the client of `request` see what is at `path` and public.
+    pub fn shows(&self, request: &Request, path: &str) -> bool {
+        self.gate.locate(request, "", path).is_ok()
+    }
+
     /// Counts a request for its token and its client until it has ended; what is left over counts until it is dropped.
     fn hold(&self, request: &Request, admitted: &Admitted<'_>) -> Result<Option<Held<'_>>, Box<Problem>> {
         // Cache keys have no word for it.

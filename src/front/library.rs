@@ -3,17 +3,19 @@
 use std::time::SystemTime;
 
 use http::HeaderValue;
+use rillcast_edge::edge::Edge;
 use rillcast_http::{Encoding, Entity, Problem, Reply, Request};
 use rillcast_origin::Origin;
 use rillcast_origin::origin::LibraryEntry;
 use serde::Serialize;
 
+use super::NearOrigin;
 use super::pass::{Address, Pass};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// A new file shows within seconds.
 const FRESHNESS: HeaderValue = HeaderValue::from_static("public, max-age=1");
-/// Tokens are one client's own.
+/// Tokens are one client's own, and so is what it may see where it is.
 const PERSONAL: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The answer.
@@ -35,8 +37,8 @@ struct Asset {
     modified: Option<String>,
 }
 
-/// Lists the store.
-pub(super) async fn reply(origin: &Origin, pass: &Pass, request: &Request) -> Reply {
+/// Lists of the store what the client may see where it is.
+pub(super) async fn reply(origin: &Origin, edge: &Edge<NearOrigin>, pass: &Pass, request: &Request) -> Reply {
     let (entries, truncated) = match origin.library().await {
         Ok(listed) => listed,
         Err(error) => {
@@ -44,9 +46,9 @@ pub(super) async fn reply(origin: &Origin, pass: &Pass, request: &Request) -> Re
             return Problem::internal().into();
         }
     };
-    let mut is_personal = false;
+    let mut is_personal = !edge.gate().territory.is_empty();
     let mut assets = Vec::with_capacity(entries.len());
-    for entry in &entries {
+    for entry in entries.iter().filter(|entry| edge.shows(request, &entry.master)) {
         let master = match pass.address(entry.master.clone(), request) {
             Address::Public(master) => master,
             Address::Signed(master) => {

@@ -142,11 +142,18 @@ impl Gate {
     /// Lets `request` pass, or says why not, or where the same is under a better address.
     pub(crate) fn admit<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Instead> {
         let admitted = self.authorize(request)?;
-        let (places, client) = (self.places.as_deref(), request.client.ip);
-        match self.territory.check(places, client, admitted.environment(), admitted.path) {
-            Ok(()) => Ok(admitted),
-            Err(problem) => Err(Instead::Elsewhere(problem)),
-        }
+        self.locate(request, admitted.environment(), admitted.path).map_err(Instead::Elsewhere)?;
+        Ok(admitted)
+    }
+
+    /// Lets `path` of `environment` be seen where the client of `request` is, or says why not.
+    pub(crate) fn locate(
+        &self,
+        request: &Request,
+        environment: &str,
+        path: &str,
+    ) -> Result<(), Box<Problem>> {
+        self.territory.check(self.places.as_deref(), request.client.ip, environment, path)
     }
 
     fn authorize<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Instead> {
