@@ -34,6 +34,7 @@ mod fleet;
 mod forward;
 mod health;
 mod line;
+mod location;
 mod pool;
 mod race;
 mod rendezvous;

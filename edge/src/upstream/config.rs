@@ -350,14 +350,14 @@ impl Address {
 }
 
 /// The port that is written down, or the usual one; `None` for one that cannot be.
-fn port(authority: &Authority, usual: u16) -> Option<u16> {
+pub(super) fn port(authority: &Authority, usual: u16) -> Option<u16> {
     match authority.as_str().strip_prefix(authority.host())? {
         "" => Some(usual),
         written => written.strip_prefix(':')?.parse().ok().filter(|port| *port != 0),
     }
 }
 
-fn without_brackets(host: &str) -> &str {
+pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 

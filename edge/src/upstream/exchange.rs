@@ -21,6 +21,7 @@ use super::{
     error::{Break, Stage, UpstreamError, Violation},
     forward::remove_hop_by_hop,
     line::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, Line, NoBody, Shared},
+    location::make_ours,
     pool::{Age, Patience, Place, Pool},
 };
 
@@ -94,6 +95,7 @@ pub(super) async fn exchange(pool: &Arc<Pool>, ask: &Ask, patient: Patient) -> R
         .map_err(|what| UpstreamError::Protocol { upstream: name.clone(), what })?;
     let mut headers = parts.headers;
     remove_hop_by_hop(&mut headers);
+    make_ours(&mut headers, &pool.maker.address);
     let held = Some((line, place));
     let mut stream = Stream { incoming, idle: patient.idle, held, pool: Arc::clone(pool) };
     stream.let_go_at_end();
