@@ -10,6 +10,7 @@
 
 mod beats;
 pub(crate) mod notes;
+mod personal;
 
 use std::{borrow::Cow, time::SystemTime};
 
@@ -18,7 +19,7 @@ use rillcast_http::{Ended, Problem, Reply, Request, Trace};
 use rillcast_token::{claims::DEFAULT_ENVIRONMENT, token_path::TOKEN_PATH_START};
 
 pub use self::beats::{BEAT_EVERY, GIVE_MAX};
-use self::{beats::Beats, notes::Notes};
+use self::{beats::Beats, notes::Notes, personal::Personal};
 use crate::{
     admission::{
         authorize::{Admitted, Gate, Instead, TokenNames},
@@ -73,6 +74,7 @@ pub struct EdgeLocal<L> {
     recent: Recent,
     names: TokenNames,
     beats: Beats,
+    personal: Personal,
 }
 
 impl<L> EdgeLocal<L> {
@@ -110,7 +112,13 @@ impl<N: Near> Edge<N> {
             Source::Near(near) => Some(near.local()),
             Source::Far(_) => None,
         };
-        EdgeLocal { near, recent: Recent::default(), names: TokenNames::default(), beats: Beats::default() }
+        EdgeLocal {
+            near,
+            recent: Recent::default(),
+            names: TokenNames::default(),
+            beats: Beats::default(),
+            personal: Personal::default(),
+        }
     }
 
     /// The origin in this process, if it is there.
@@ -150,6 +158,17 @@ impl<N: Near> Edge<N> {
             Err(problem) => return self.limit(request, problem),
         };
         self.note(request, &admitted);
+        let reply = self.ask(local, request, &admitted).await;
+        if self.is_personal(&admitted) { local.personal.lead_on(reply, request.path()) } else { reply }
+    }
+
+    /// Whether another who asks for the same might be refused.
+    fn is_personal(&self, admitted: &Admitted<'_>) -> bool {
+        admitted.grant.is_some() || self.gate.territory.concerns(admitted.environment(), admitted.path)
+    }
+
+    /// The answer of whoever has it, for those who may see it.
+    async fn ask(&self, local: &EdgeLocal<N::Local>, request: &Request, admitted: &Admitted<'_>) -> Reply {
         let path = admitted.path;
         match (&self.source, &local.near) {
             (Source::Near(near), Some(near_local)) => {

@@ -25,7 +25,7 @@ pub struct Representation {
     /// The entity.
     pub prepared: Rc<Prepared>,
     /// What this answer says beside what the entity always says, such as `Age`: also on 206 and 304. The entity itself
-    /// must not have these fields.
+    /// must not have these fields, but for `Cache-Control`, which stands in place of the entity's.
     pub added: Vec<(HeaderName, HeaderValue)>,
 }
 

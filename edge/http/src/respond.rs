@@ -45,7 +45,14 @@ impl Responder {
         let mut response = match reply {
             Reply::Entity(Representation { prepared, added }) => {
                 let mut response = serve(question, prepared, self).await;
-                response.headers_mut().extend(added);
+                for (name, value) in added {
+                    // One field says how long an answer is kept; of others there may be several.
+                    if name == header::CACHE_CONTROL {
+                        response.headers_mut().insert(name, value);
+                    } else {
+                        response.headers_mut().append(name, value);
+                    }
+                }
                 response
             }
             Reply::Problem(problem) => self.permit(question, explain(question, *problem)),

@@ -137,6 +137,11 @@ impl Territory {
         self.rules.is_empty()
     }
 
+    /// Whether a rule speaks of `path` in `environment`, so that not everybody may see it.
+    pub fn concerns(&self, environment: &str, path: &str) -> bool {
+        self.rules.iter().any(|rule| rule.concerns(environment, path))
+    }
+
     /// Lets a request from `client` pass, or says why not.
     ///
     /// Cost: nothing without rules; else one look into the database, and a comparison of the path for each rule that does
