@@ -58,6 +58,8 @@ interop() {
   need gstreamer1.0-libav plugin avdec_h264
   need haproxy any_command haproxy
   need openssl any_command openssl
+  need nginx-light any_command nginx
+  need varnish any_command varnishd
 }
 
 peers() {

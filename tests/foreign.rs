@@ -1,0 +1,24 @@
+//! The edge among programs of others: what stands in front of it and behind it, and what makes its tokens and databases.
+//!
+//! - [`fronts`]: nginx and Varnish as the caches of somebody else in front of an edge. [`backs`]: nginx behind one.
+//! - [`daemon`]: a server of others as a child process.
+#![expect(clippy::panic, reason = "a test fails by it")]
+
+#[expect(dead_code, reason = "this suite needs a part of the harness")]
+mod harness;
+
+#[path = "foreign/backs.rs"]
+mod backs;
+#[expect(dead_code, reason = "this suite needs a part of it")]
+#[path = "vod/client.rs"]
+mod client;
+#[path = "foreign/daemon.rs"]
+mod daemon;
+#[expect(dead_code, reason = "this suite needs a part of it")]
+#[path = "vod/films.rs"]
+mod films;
+#[path = "foreign/fronts.rs"]
+mod fronts;
+#[expect(dead_code, reason = "this suite needs a part of it")]
+#[path = "edge/pair.rs"]
+mod pair;
