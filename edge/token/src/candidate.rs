@@ -67,7 +67,7 @@ pub(crate) fn read_claims(compact: &Compact<'_>) -> Result<Claims, TokenError> {
 /// The key says which algorithm it is used with (RFC 8725 §3.1); the header must agree.
 fn agree(header: &Header, record: &KeyRecord) -> Result<(), TokenError> {
     let expected = record.algorithm();
-    if *header.algorithm == *expected.name() {
+    if expected.is_called(&header.algorithm) {
         return Ok(());
     }
     let is_confused = header.algorithm.starts_with("HS") && !expected.is_shared_secret();

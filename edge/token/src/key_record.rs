@@ -46,6 +46,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether a header or a key means it by `name`. RFC 9864 gives EdDSA on our one curve a name of its own.
+    pub(crate) fn is_called(self, name: &str) -> bool {
+        name == self.name() || (self == Self::EdDSA && name == "Ed25519")
+    }
+
     /// Whether its key is a secret that both sides share.
     pub const fn is_shared_secret(self) -> bool {
         matches!(self, Self::HS256)

@@ -243,10 +243,7 @@ impl JsonKey {
             ("oct", _) => return Err(KeySetError::PublicSecret { kid: kid.chars().take(32).collect() }),
             _ => return Ok(None),
         };
-        // RFC 9864 gives EdDSA on this curve a name of its own.
-        let agrees =
-            |name: &String| name == algorithm.name() || (algorithm == Algorithm::EdDSA && name == "Ed25519");
-        if !self.alg.iter().all(agrees) {
+        if !self.alg.iter().all(|name| algorithm.is_called(name)) {
             return Ok(None);
         }
         let environment = environment.map(str::to_owned);

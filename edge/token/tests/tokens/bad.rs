@@ -98,6 +98,17 @@ fn the_key_says_which_algorithm() {
     for other in ["ES256", "EdDSA", "RS384", "RS512", "PS256", "rs256", "", "x"] {
         assert_eq!(with(other, b"x"), "token_algorithm", "{other}");
     }
+    // RFC 9864 has another name for the same, and no name that is written otherwise.
+    let ed = key(Algorithm::EdDSA);
+    for (alg, expected) in [
+        ("EdDSA", "token_signature"),
+        ("Ed25519", "token_signature"),
+        ("Ed448", "token_algorithm"),
+        ("ED25519", "token_algorithm"),
+    ] {
+        let header = format!(r#"{{"alg":"{alg}","kid":"{}"}}"#, ed.kid());
+        assert_eq!(code(&join(&header, payload, &[0; 64]), &set(&ed)), expected, "{alg}");
+    }
     // The old trick: the public key, which everybody has, as the secret of an HMAC.
     let jwks = KeyFile::of([rsa.clone()]).expect("one key").public_jwks();
     for secret in [jwks.as_str(), jwks.trim()] {
