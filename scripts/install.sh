@@ -60,6 +60,7 @@ interop() {
   need openssl any_command openssl
   need nginx-light any_command nginx
   need varnish any_command varnishd
+  need libmaxmind-db-writer-perl perl -MMaxMind::DB::Writer::Tree -e1
 }
 
 peers() {

@@ -1,6 +1,7 @@
 //! The edge among programs of others: what stands in front of it and behind it, and what makes its tokens and databases.
 //!
 //! - [`fronts`]: nginx and Varnish as the caches of somebody else in front of an edge. [`backs`]: nginx behind one.
+//! - [`issuer`]: `jose` signs tokens and publishes its keys. [`places`]: `MaxMind::DB::Writer` says where addresses are.
 //! - [`daemon`]: a server of others as a child process.
 #![expect(clippy::panic, reason = "a test fails by it")]
 
@@ -19,6 +20,10 @@ mod daemon;
 mod films;
 #[path = "foreign/fronts.rs"]
 mod fronts;
+#[path = "foreign/issuer.rs"]
+mod issuer;
 #[expect(dead_code, reason = "this suite needs a part of it")]
 #[path = "edge/pair.rs"]
 mod pair;
+#[path = "foreign/places.rs"]
+mod places;
