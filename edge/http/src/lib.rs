@@ -50,6 +50,7 @@ pub mod server;
 mod socket;
 mod tls;
 pub mod trace;
+pub mod wakes;
 mod watchdog;
 
 pub use access_log::{AccessLog, LineFormat, TakeLine};

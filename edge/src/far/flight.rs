@@ -21,7 +21,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rillcast_http::Growing;
+use rillcast_http::{Growing, wakes::wake_together};
 use tokio::sync::watch;
 
 use crate::{
@@ -108,12 +108,14 @@ pub(crate) struct Flight {
 impl Flight {
     /// Tells all who wait. The first landing counts.
     pub(crate) fn land(&self, landing: Landing) {
-        self.landing.send_if_modified(|current| {
-            let is_first = current.is_none();
-            if is_first {
-                *current = Some(landing);
-            }
-            is_first
+        wake_together(|| {
+            self.landing.send_if_modified(|current| {
+                let is_first = current.is_none();
+                if is_first {
+                    *current = Some(landing);
+                }
+                is_first
+            })
         });
     }
 

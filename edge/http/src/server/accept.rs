@@ -17,7 +17,7 @@ use super::{
     core::Core,
     drain::DrainWatch,
 };
-use crate::{handler::Handler, socket::zero_copy::CoreCourier, watchdog::Watched};
+use crate::{handler::Handler, socket::zero_copy::CoreCourier, wakes::Relayed, watchdog::Watched};
 
 /// Wait after `accept` failed for want of something that only time brings, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -109,7 +109,8 @@ impl<H: Handler> Admission<H> {
             drain: self.drain.clone(),
             open,
         };
-        connections.spawn_local(Watched::new(connection.serve(stream), &self.core.watchdog));
+        let watched = Watched::new(connection.serve(stream), &self.core.watchdog);
+        connections.spawn_local(Relayed::new(watched, &self.core.wakes));
     }
 }
 

@@ -39,6 +39,7 @@ use crate::{
         zero_copy::{CoreCourier, Outlet},
     },
     tls,
+    wakes::{Relayed, Wakes},
     watchdog::{Watchdog, Watched},
 };
 
@@ -197,7 +198,8 @@ impl<H: Handler> Connection<H> {
         let Self { peer, core, drain, open, .. } = self;
         let shared = Arc::clone(&core.shared);
         let limits = &shared.limits;
-        let (observer, watchdog) = (Rc::clone(&core.observer), Rc::clone(&core.watchdog));
+        let observer = Rc::clone(&core.observer);
+        let on_this_core = OnThisCore(Rc::clone(&core.watchdog), Arc::clone(&core.wakes));
         watch.activity.begin_http(transport.is_http2(), (observer.monotonic)());
         let buffers = BufferShare::new(&core.pool, limits.read_buffers_per_connection.max(1));
         let service = Rc::new(Service {
@@ -217,7 +219,8 @@ impl<H: Handler> Connection<H> {
         let service = service_fn(move |request: Request<Incoming>| Rc::clone(&service).answer(request));
         let reason = if transport.is_http2() {
             let (batch, sender) = Batch::new(io);
-            let connection = http2_settings(limits, watchdog).serve_connection(TokioIo::new(batch), service);
+            let connection =
+                http2_settings(limits, on_this_core).serve_connection(TokioIo::new(batch), service);
             watch.drive(Box::pin(sender.turns(connection))).await
         } else {
             let connection = http1_settings(limits).serve_connection(TokioIo::new(io), service);
@@ -275,7 +278,7 @@ impl<C: Drainable + Unpin, T: AsyncWrite + Unpin> Drainable for Turns<C, T> {
 
 /// Spawns HTTP/2's streams beside their connection. They end with it: each waits on the connection's own channels.
 #[derive(Debug, Clone)]
-struct OnThisCore(Rc<Watchdog>);
+struct OnThisCore(Rc<Watchdog>, Arc<Wakes>);
 
 impl<F> Executor<F> for OnThisCore
 where
@@ -283,7 +286,7 @@ where
     F::Output: 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(Watched::new(future, &self.0));
+        tokio::task::spawn_local(Relayed::new(Watched::new(future, &self.0), &self.1));
     }
 }
 
@@ -309,8 +312,8 @@ fn http1_settings(limits: &Limits) -> http1::Builder {
     settings
 }
 
-fn http2_settings(limits: &Limits, watchdog: Rc<Watchdog>) -> http2::Builder<OnThisCore> {
-    let mut settings = http2::Builder::new(OnThisCore(watchdog));
+fn http2_settings(limits: &Limits, on_this_core: OnThisCore) -> http2::Builder<OnThisCore> {
+    let mut settings = http2::Builder::new(on_this_core);
     // As with HTTP/1 our limit comes first; HTTP/2 counts 32 bytes more for each field (RFC 9113 §6.5.2).
     let surplus = limits.header_fields.saturating_mul(32).saturating_add(HEADER_BYTES_FLOOR);
     let list_bytes = limits.header_bytes.saturating_add(surplus);

@@ -22,6 +22,7 @@ use crate::{
     request_id::RequestIds,
     respond::Responder,
     trace::Ended,
+    wakes::Wakes,
     watchdog::{ThreadFigures, Watchdog},
 };
 
@@ -55,6 +56,7 @@ pub(super) struct Core<H: Handler> {
     pub(super) hosted: Rc<Hosted<H>>,
     pub(super) observer: Rc<Observer>,
     pub(super) watchdog: Rc<Watchdog>,
+    pub(super) wakes: Arc<Wakes>,
     pub(super) ids: RequestIds,
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<BufferPool>,
@@ -83,7 +85,7 @@ impl<H: Handler> Core<H> {
         let hosted = Rc::new(Hosted { local: handler.local(), handler });
         let at_end: Rc<dyn AtEnd> = Rc::<Hosted<H>>::clone(&hosted);
         let observer = Rc::new(Observer { ledger, lines, at_end: Some(at_end), metrics, monotonic });
-        Self { hosted, observer, watchdog, ids: RequestIds::default(), shared, pool }
+        Self { hosted, observer, watchdog, wakes: Arc::default(), ids: RequestIds::default(), shared, pool }
     }
 
     /// Lets the handler put its things on this core in order.

@@ -106,6 +106,8 @@ impl<H: Handler> Seed<H> {
         let core = Rc::new(Core::new(self));
         let mut chores = JoinSet::new();
         chores.spawn_local(tend(Rc::clone(&core)));
+        // It ends after the last connection.
+        chores.spawn_local(core.wakes.relay());
         for certificate in certificates {
             chores.spawn_local(keep_fresh(certificate));
         }

@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
+use rillcast_http::wakes::wake_together;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Failure, Refresh, Update,
-    table::{Entry, Removal, Shared},
+    table::{Entry, News, Removal, Shared},
 };
 use crate::{
     cache::key::{Key, KeyRules, Named as _},
@@ -96,12 +97,13 @@ impl<'a, R: Refresh> Tender<'a, R> {
             Err(failure) => {
                 self.facts = None;
                 self.announce(None);
-                entry.news.send_modify(|news| {
+                let tell = |news: &mut News<R::Answer>| {
                     // The upstream may have begun anew: what was known is known no longer.
                     news.update = None;
                     news.failures = news.failures.wrapping_add(1);
                     news.failure = Some(failure);
-                });
+                };
+                wake_together(|| entry.news.send_modify(tell));
                 Step::Failed
             }
         }
@@ -114,10 +116,11 @@ impl<'a, R: Refresh> Tender<'a, R> {
         self.announce(hinted.as_ref());
         self.facts = Some(facts.clone());
         let update = Arc::new(Update { facts, asked, answer, hinted });
-        self.removal.entry.news.send_modify(|news| {
+        let tell = |news: &mut News<R::Answer>| {
             news.update = Some(update);
             news.at = Some(Instant::now());
-        });
+        };
+        wake_together(|| self.removal.entry.news.send_modify(tell));
         step
     }
 
