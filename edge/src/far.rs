@@ -205,9 +205,9 @@ impl FarEdge {
         let fetched = self.fetch(asked, stored, request).await;
         match (fetched, on_error) {
             (Fetched::Object(object, status), Some(_)) if !is_failure(object.status) => {
-                (deliver::object(&object, status, now).await, status)
+                (deliver::landed(&object, status, now).await, status)
             }
-            (Fetched::Object(object, status), None) => (deliver::object(&object, status, now).await, status),
+            (Fetched::Object(object, status), None) => (deliver::landed(&object, status, now).await, status),
             (Fetched::Passed(response, status), _) => (deliver::passed(response, status), status),
             (_, Some(stale)) => give(&stale, CacheStatus::new(Outcome::StaleIfError)).await,
             (Fetched::Failed(problem), None) => local(problem),

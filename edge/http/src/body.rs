@@ -176,6 +176,11 @@ impl Body {
         })
     }
 
+    /// Whether it begins with what others may wait for, too.
+    pub(crate) fn is_growing(&self) -> bool {
+        matches!(self.parts.first(), Some(Part { source: BodySource::Growing(_), .. }))
+    }
+
     /// Whether any of it has yet to be read.
     pub(crate) fn has_file(&self) -> bool {
         self.first_file().is_some()

@@ -10,6 +10,9 @@
 //!
 //! A large slab leaves as a token too, where tokens can.
 //!
+//! Many may have waited for a growing body, and with its head each of them has a first byte. So it begins with a pause:
+//! the transport sends the head, and the others get their turn before any of the bytes leave.
+//!
 //! No disk ever stops a core, and bytes of a file that was changed in place are never sent under the name of the old
 //! ones: the connection breaks.
 //!
@@ -44,7 +47,7 @@ use crate::{
     buffer_pool::BufferShare,
     cold_reads::ColdShare,
     growing::{Broken, GrowingPart},
-    socket::zero_copy::Outlet,
+    socket::zero_copy::{Outlet, wake_after_others},
 };
 
 /// Longest frame cut from bytes in memory on HTTP/2, in bytes. There the flow of one stream is only seen between
@@ -119,6 +122,8 @@ pub(crate) struct Frames {
     is_open: bool,
     /// Of those, bytes to be read before a token is thought of again.
     read_first: u64,
+    /// Whether the others are let pass before the first byte.
+    lets_pass: bool,
     carrier: Carrier,
     /// What the disk thread reads for this body.
     disk: Option<DiskPieces>,
@@ -131,10 +136,15 @@ impl Frames {
     /// `body` as frames; `exchange` is told of each and ends when the last is sent.
     pub(crate) fn new(body: Body, carrier: Carrier, exchange: Exchange) -> Self {
         exchange.begin_body(body.len());
+        let is_of_many = body.is_growing();
+        if let Some(outlet) = &carrier.outlet {
+            outlet.begin(is_of_many);
+        }
         Self {
             left: body.len(),
             is_open: body.is_open(),
             read_first: 0,
+            lets_pass: is_of_many,
             sources: body.into_sources(),
             disk: carrier.cold.clone().map(DiskPieces::new),
             carrier,
@@ -264,6 +274,10 @@ impl http_body::Body for Frames {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FrameError>>> {
+        if std::mem::take(&mut self.lets_pass) {
+            wake_after_others(cx);
+            return Poll::Pending;
+        }
         let next = ready!(self.poll_next(cx));
         Poll::Ready(match next {
             Some(Ok(bytes)) => {
@@ -310,3 +324,6 @@ impl Drop for Frames {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

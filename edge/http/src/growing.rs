@@ -33,7 +33,7 @@ use rillcast_sys::slab::{AllocateError, Appending, Slabs};
 
 pub use self::follower::GrowingPart;
 use self::pieces::Pieces;
-use crate::{body::Body, body_source::BodySource};
+use crate::{body::Body, body_source::BodySource, wakes::wake_together};
 
 /// Longest body that lies in memory in one piece, in bytes; longer ones lie in slabs.
 pub const MEMORY_BYTES_MAX: u64 = 64 << 10;
@@ -214,6 +214,13 @@ impl Growing {
         Body::from(GrowingPart::whole(self.clone()))
     }
 
+    /// As [`Self::body`], for one of many who have waited for it: each of them has the head before anybody gets the bytes.
+    /// Short ones leave as they are: with them, the head is most of it.
+    pub fn body_for_many(&self) -> Body {
+        let is_short = self.len().is_some_and(|len| len <= MEMORY_BYTES_MAX);
+        if is_short { self.body() } else { Body::from(GrowingPart::whole(self.clone())) }
+    }
+
     /// Waits for all of it, in one piece of memory: for what is read here, such as playlists.
     ///
     /// # Errors
@@ -296,7 +303,7 @@ impl GrowingWriter {
             }
         };
         let waiting = shared.state.lock().take_waiting();
-        waiting.into_iter().for_each(Waker::wake);
+        wake_together(|| waiting.into_iter().for_each(Waker::wake));
         appended
     }
 
@@ -405,7 +412,7 @@ impl GrowingWriter {
             }
             state.take_waiting()
         };
-        waiting.into_iter().for_each(Waker::wake);
+        wake_together(|| waiting.into_iter().for_each(Waker::wake));
     }
 }
 

@@ -4,7 +4,8 @@ use std::{rc::Rc, time::SystemTime};
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use rillcast_http::{
-    Encoding, Entity, EntityTag, Prepared, Problem, RawReply, Reply, Representation, growing::Growth,
+    Body, Encoding, Entity, EntityTag, Growing, Prepared, Problem, RawReply, Reply, Representation,
+    growing::Growth,
 };
 
 use crate::{
@@ -21,17 +22,26 @@ const UNSAID: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The answer from `object`, which is found in a cache again if it is given again.
 pub(crate) async fn object(object: &Object, status: CacheStatus, now: SystemTime) -> Reply {
+    deliver(object, Growing::body, status, now).await
+}
+
+/// The answer from `object` for one of those who have waited for it.
+pub(crate) async fn landed(object: &Object, status: CacheStatus, now: SystemTime) -> Reply {
+    deliver(object, Growing::body_for_many, status, now).await
+}
+
+async fn deliver(object: &Object, body: fn(&Growing) -> Body, status: CacheStatus, now: SystemTime) -> Reply {
     let is_short_text = object.is_compressible() && object.body.len().is_none_or(|len| len <= TEXT_BYTES_MAX);
     if is_short_text && let Growth::Broken(_) = object.body.ended().await {
         return broken().into();
     }
     if object.status != StatusCode::OK {
-        let reply = as_it_stands(object);
+        let reply = as_it_stands(object, body(&object.body));
         return added(status, object, now)
             .into_iter()
             .fold(reply, |reply, (name, value)| reply.with_added(name, value));
     }
-    let prepared = Rc::new(prepare(object));
+    let prepared = Rc::new(prepare(object, body(&object.body)));
     Reply::Entity(Representation { prepared, added: added(status, object, now) })
 }
 
@@ -45,7 +55,7 @@ pub(crate) fn added(status: CacheStatus, object: &Object, now: SystemTime) -> Ve
 }
 
 /// A 200 as an entity: ranges, conditions and codings are ours.
-pub(crate) fn prepare(object: &Object) -> Prepared {
+pub(crate) fn prepare(object: &Object, body: Body) -> Prepared {
     let mut headers = object.headers.clone();
     let mut take = |name| headers.remove(name);
     let content_type = take(header::CONTENT_TYPE);
@@ -59,21 +69,15 @@ pub(crate) fn prepare(object: &Object) -> Prepared {
         take(header::VARY);
     }
     let content_type = content_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    let entity = Entity {
-        etag,
-        last_modified,
-        cache_control,
-        headers,
-        encoding,
-        ..Entity::new(content_type, object.body.body())
-    };
+    let entity =
+        Entity { etag, last_modified, cache_control, headers, encoding, ..Entity::new(content_type, body) };
     Prepared::new(entity)
 }
 
 /// Anything but a 200: errors and redirects of the origin, as it sent them.
-fn as_it_stands(object: &Object) -> Reply {
+fn as_it_stands(object: &Object, body: Body) -> Reply {
     let (status, headers) = (object.status, object.headers.clone());
-    RawReply { status, headers, body: object.body.body() }.into()
+    RawReply { status, headers, body }.into()
 }
 
 /// A response for one viewer.

@@ -121,7 +121,7 @@ impl Recent {
         }
         let added = RefCell::new(deliver::added(HIT, object, now));
         let entry = Entry {
-            prepared: Rc::new(deliver::prepare(object)),
+            prepared: Rc::new(deliver::prepare(object, object.body.body())),
             object: Arc::clone(object),
             since: now,
             age_s: Cell::new(object.age_s(now)),

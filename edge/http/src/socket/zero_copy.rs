@@ -28,9 +28,13 @@ use crate::body_source::SourceFile;
 
 /// Bytes a connection may send before others get their turn.
 const TURN_BYTES: usize = 1 << 20;
+/// The same for the first turn of a body that many have waited for: each of them gets a first byte before anybody gets much.
+const FIRST_TURN_BYTES: usize = 64 << 10;
 /// Bytes that the kernel may hold unsent of a connection that has sent a token (`TCP_NOTSENT_LOWAT`). They are the page
 /// cache's own, so that they cost no memory; with 128 KiB a slow client cost a third more, by being looked at so often.
 const UNSENT_BYTES: u32 = 1 << 20;
+/// The same for a body that many have waited for.
+const UNSENT_BYTES_OF_MANY: u32 = 256 << 10;
 
 /// What sends the tokens of one core.
 pub(crate) type CoreCourier = Rc<RefCell<Courier<SourceFile>>>;
@@ -42,8 +46,8 @@ pub(crate) struct ZeroCopySocket {
     pace: Pace,
     /// Bytes sent in this turn.
     turn_bytes: usize,
-    /// Whether the kernel was told to hold more of what is sent.
-    has_room: bool,
+    /// What the kernel was told to hold unsent, as far as it was told.
+    unsent_bytes: Option<Unsent>,
 }
 
 /// Makes tokens for one connection and knows what became of them.
@@ -53,8 +57,21 @@ pub(crate) struct Outlet {
     state: Rc<OutletState>,
 }
 
+/// Bytes that the kernel may hold unsent of a connection.
+#[derive(Clone, Copy)]
+struct Unsent {
+    /// As it was set up.
+    least: u32,
+    /// As it is now.
+    now: u32,
+}
+
 #[derive(Default)]
 struct OutletState {
+    /// Whether the body under way is one that many have waited for.
+    is_of_many: Cell<bool>,
+    /// Whether it has yet to have its first turn.
+    is_first_turn: Cell<bool>,
     /// Bytes of tokens made and not yet sent.
     queued: Cell<u64>,
     /// Why a token could not be sent; the connection has ended with it.
@@ -70,6 +87,12 @@ impl Outlet {
         Some(token)
     }
 
+    /// A body begins, which perhaps many have waited for.
+    pub(crate) fn begin(&self, is_of_many: bool) {
+        self.state.is_of_many.set(is_of_many);
+        self.state.is_first_turn.set(is_of_many);
+    }
+
     /// Bytes of tokens that the kernel has not yet taken.
     pub(crate) fn queued(&self) -> u64 {
         self.state.queued.get()
@@ -78,6 +101,11 @@ impl Outlet {
     /// Why sending failed, if it did and nobody has asked yet.
     pub(crate) fn take_failure(&self) -> Option<SendError> {
         self.state.failure.take()
+    }
+
+    /// Bytes that may be sent in this turn.
+    fn turn_bytes(&self) -> usize {
+        if self.state.is_first_turn.get() { FIRST_TURN_BYTES } else { TURN_BYTES }
     }
 
     fn sent(&self, of_tokens: usize) {
@@ -113,7 +141,7 @@ impl Socket {
             outlet: outlet.clone(),
             pace: Pace::default(),
             turn_bytes: 0,
-            has_room: false,
+            unsent_bytes: None,
         };
         (socket, outlet)
     }
@@ -123,7 +151,7 @@ impl ZeroCopySocket {
     /// One attempt to send what the socket seems to be ready for; `None` when it was not.
     fn try_send(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<Option<usize>> {
         let Self { socket, outlet, pace, turn_bytes, .. } = self;
-        let allowance = TURN_BYTES.saturating_sub(*turn_bytes).max(1);
+        let allowance = outlet.turn_bytes().saturating_sub(*turn_bytes).max(1);
         let stream = socket.stream.borrow();
         let mut result = Ok(Sent::default());
         let attempt = stream.try_io(Interest::WRITABLE, || {
@@ -143,29 +171,41 @@ impl ZeroCopySocket {
         }
     }
 
+    /// Has the kernel hold as much unsent as is good for the body under way.
     fn make_room(&mut self) -> io::Result<()> {
-        if self.has_room {
-            return Ok(());
-        }
+        let wanted = if self.outlet.state.is_of_many.get() { UNSENT_BYTES_OF_MANY } else { UNSENT_BYTES };
         let stream = self.socket.stream.borrow();
         let socket = SockRef::from(&*stream);
-        if socket.tcp_notsent_lowat()? < UNSENT_BYTES {
-            socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
+        let unsent = match self.unsent_bytes {
+            Some(unsent) => unsent,
+            None => {
+                let least = socket.tcp_notsent_lowat()?;
+                Unsent { least, now: least }
+            }
+        };
+        let now = wanted.max(unsent.least);
+        if now != unsent.now {
+            socket.set_tcp_notsent_lowat(now)?;
         }
-        self.has_room = true;
+        self.unsent_bytes = Some(Unsent { now, ..unsent });
         Ok(())
+    }
+
+    fn end_turn(&mut self) {
+        self.turn_bytes = 0;
+        self.outlet.state.is_first_turn.set(false);
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         self.make_room()?;
-        if self.turn_bytes >= TURN_BYTES {
-            self.turn_bytes = 0;
+        if self.turn_bytes >= self.outlet.turn_bytes() {
+            self.end_turn();
             wake_after_others(cx);
             return Poll::Pending;
         }
         loop {
             let Poll::Ready(ready) = self.socket.stream.borrow().poll_write_ready(cx) else {
-                self.turn_bytes = 0;
+                self.end_turn();
                 return self.socket.note_write(Poll::Pending);
             };
             ready?;
@@ -178,7 +218,7 @@ impl ZeroCopySocket {
 
 /// Wakes the task when all others had a turn, those too whose sockets have become ready: the runtime looks at sockets
 /// only when nothing is left to run, or after 61 turns. Woken at once, the few that are ready had most of those.
-fn wake_after_others(cx: &mut Context<'_>) {
+pub(crate) fn wake_after_others(cx: &mut Context<'_>) {
     let yielded = pin!(tokio::task::yield_now()).poll(cx);
     debug_assert!(yielded.is_pending(), "it wakes whoever polls it first");
 }
