@@ -2,6 +2,7 @@
 //!
 //! - [`fronts`]: nginx and Varnish as the caches of somebody else in front of an edge. [`backs`]: nginx behind one.
 //! - [`issuer`]: `jose` signs tokens and publishes its keys. [`places`]: `MaxMind::DB::Writer` says where addresses are.
+//! - [`players`]: what hls.js and Shaka say of themselves (CMCD), and whether they wait where others are in a hurry.
 //! - [`daemon`]: a server of others as a child process.
 #![expect(clippy::panic, reason = "a test fails by it")]
 
@@ -27,3 +28,7 @@ mod issuer;
 mod pair;
 #[path = "foreign/places.rs"]
 mod places;
+#[path = "foreign/players.rs"]
+mod players;
+#[path = "edge/service.rs"]
+mod service;

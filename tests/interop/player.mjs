@@ -1,18 +1,21 @@
 // Plays one HLS URL in a real browser with hls.js or Shaka Player, on a page of another origin, and checks what a viewer
 // would notice: a start without a hole, seeks, every level and audio track, the last seconds, and no error on the way.
 //
-//   node player.mjs --player hlsjs|shaka --url MASTER [--seek S] [--switch] [--duration S] [--tolerance S] [--late S] [--shots DIR] [--json]
+//   node player.mjs --player hlsjs|shaka --url MASTER [--seek S] [--switch] [--duration S] [--tolerance S] [--late S]
+//     [--cmcd query|headers] [--cmcd-version 1|2] [--session ID] [--shots DIR] [--json]
 //
 // `--switch` also walks through every level and audio track; `--duration` is the length the source has; `--late` is how much
-// later than the other tracks the source's last one starts, so that playback may begin so much later. A stream without an end is played as live: start, advance, switches. Exit 0 when every check holds, 1 otherwise.
-import { mkdir } from "node:fs/promises";
+// later than the other tracks the source's last one starts, so that playback may begin so much later. A stream without an end is
+// played as live: start, advance, switches. With `--cmcd` the player tells the server of itself (CTA-5004) as it does by itself, and the
+// session is called so. Exit 0 when every check holds, 1 otherwise.
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, withPage } from "./browser.mjs";
 import { Report } from "./report.mjs";
 import { serve } from "./serve.mjs";
 
-const USAGE = "usage: node player.mjs --player hlsjs|shaka --url MASTER [--seek S] [--switch] [--duration S] [--tolerance S] [--late S] [--shots DIR] [--json]";
+const USAGE = "usage: node player.mjs --player hlsjs|shaka --url MASTER [--seek S] [--switch] [--duration S] [--tolerance S] [--late S] [--cmcd query|headers] [--cmcd-version 1|2] [--session ID] [--shots DIR] [--json]";
 /** One step (a start, a seek, a switch) has this long; generous, since a loaded machine is slow but not wrong. */
 const DEADLINE_MS = 30_000;
 /** A stream may start this late and no later. */
@@ -28,7 +31,7 @@ const PLAYERS = {
   shaka: { library: "node_modules/shaka-player/dist/shaka-player.compiled.debug.js", manifest: "node_modules/shaka-player/package.json" },
 };
 
-const args = parseArgs(process.argv.slice(2), { values: ["player", "url", "seek", "duration", "tolerance", "late", "shots"], flags: ["switch", "json"] });
+const args = parseArgs(process.argv.slice(2), { values: ["player", "url", "seek", "duration", "tolerance", "late", "cmcd", "cmcd-version", "session", "shots"], flags: ["switch", "json"] });
 const chosen = PLAYERS[args.player];
 if (chosen === undefined || args.url === undefined) throw new Error(USAGE);
 const seconds = (name) => {
@@ -41,10 +44,22 @@ if (args.shots !== undefined) await mkdir(args.shots, { recursive: true });
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+const adapter = await readFile(here(`page/${args.player}.js`), "utf8");
+
+/** What makes the player tell of itself, for both adapters. */
+function telling() {
+  if (args.cmcd === undefined) return "";
+  if (!["query", "headers"].includes(args.cmcd)) throw new Error(USAGE);
+  const version = Number(args["cmcd-version"] ?? 1);
+  const cmcd = { useHeaders: args.cmcd === "headers", sessionId: args.session ?? "", contentId: "film", version };
+  return `window.hlsConfig = ${JSON.stringify({ cmcd })}; window.shakaConfig = ${JSON.stringify({ cmcd: { enabled: true, ...cmcd } })};`;
+}
+
 /** The bare page and the player, from a loopback origin of their own: the stream's server must allow that. */
 function servePlayer() {
-  const files = { "/": "page/index.html", "/adapter.js": `page/${args.player}.js`, "/player.js": chosen.library };
-  return serve({ answer: (path) => (path in files ? { file: here(files[path]) } : { status: 204, text: "" }) });
+  const files = { "/": "page/index.html", "/player.js": chosen.library };
+  const answer = (path) => (path in files ? { file: here(files[path]) } : { status: 204, text: "" });
+  return serve({ answer: (path) => (path === "/adapter.js" ? { text: `${telling()}\n${adapter}` } : answer(path)) });
 }
 
 /** What the steps below need: the page and its video element. */

@@ -3,7 +3,7 @@
 const hls = new Hls(window.hlsConfig);
 // It jumps over the hole at the start of a stream whose source has it, and says so: that is no problem of ours.
 const startsLate = (data) => window.late > 0 && data.details === Hls.ErrorDetails.BUFFER_SEEK_OVER_HOLE && video.buffered.length === 1 && video.buffered.start(0) <= window.late + 0.01;
-hls.on(Hls.Events.ERROR, (_, data) => startsLate(data) || window.problem(`${data.type} ${data.details}${data.response ? ` ${data.response.code}` : ""} ${data.reason ?? data.error?.message ?? ""}`.trim(), data.fatal));
+hls.on(Hls.Events.ERROR, (_, data) => startsLate(data) || window.problem(`${data.type} ${data.details}${data.response ? ` ${data.response.code}` : ""} ${data.reason ?? data.error?.message ?? ""}${data.buffer === undefined ? "" : ` with ${data.buffer.toFixed(2)} s ahead`}`.trim(), data.fatal));
 hls.attachMedia(video);
 
 let audible = -1;

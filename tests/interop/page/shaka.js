@@ -1,6 +1,7 @@
-// Shaka Player behind the interface described in index.html. A level is one rendition of the picture, whatever its sound.
+// Shaka Player behind the interface described in index.html; `window.shakaConfig` is its configuration, where a script has one. A level is one rendition of the picture, whatever its sound.
 shaka.polyfill.installAll();
 const inner = new shaka.Player();
+if (window.shakaConfig !== undefined) inner.configure(window.shakaConfig);
 const describe = (error) => `shaka ${error.category}.${error.code} ${JSON.stringify(error.data)}`.slice(0, 400);
 const attached = inner.attach(video);
 inner.addEventListener("error", ({ detail }) => window.problem(describe(detail), detail.severity === shaka.util.Error.Severity.CRITICAL));
