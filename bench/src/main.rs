@@ -14,6 +14,7 @@ mod blocked;
 mod cache_peer;
 #[cfg(test)]
 mod canned;
+mod checks;
 mod corpus;
 mod drive;
 mod environment;
@@ -73,6 +74,12 @@ enum Action {
     Report,
     /// Times the steps of the media core.
     Micro(MicroOptions),
+    /// Times what an edge checks with every request.
+    Checks {
+        /// A database of countries in MaxMind's format; one is made without.
+        #[arg(long)]
+        database: Option<PathBuf>,
+    },
 }
 
 /// What `micro` is told.
@@ -96,6 +103,7 @@ fn main() -> ExitCode {
         Action::Profile(options) => run::profile(&cli.home, options),
         Action::Report => run::show(&cli.home),
         Action::Micro(options) => micro(&cli.home, options),
+        Action::Checks { database } => checks(&cli.home, database.as_deref()),
     };
     match done {
         Ok(run::Done { text, success }) => {
@@ -126,6 +134,12 @@ fn micro(home: &std::path::Path, options: &MicroOptions) -> anyhow::Result<run::
             micro::run_all(&input, &scratch, core, &|what| progress.tell(what))?
         }
     };
+    Ok(run::Done { text, success: true })
+}
+
+fn checks(home: &std::path::Path, database: Option<&std::path::Path>) -> anyhow::Result<run::Done> {
+    let core = measure::Cores::of_this_machine()?.server;
+    let text = checks::run_all(database, &run::scratch(home)?, core)?;
     Ok(run::Done { text, success: true })
 }
 

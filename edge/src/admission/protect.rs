@@ -67,17 +67,17 @@ impl Default for AskLimits {
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asking<'a> {
+pub struct Asking<'a> {
     /// The tenant, as cache keys name it.
-    pub(crate) environment: &'a str,
+    pub environment: &'a str,
     /// What its token allows.
-    pub(crate) grant: Option<&'a Grant>,
+    pub grant: Option<&'a Grant>,
     /// Its address.
-    pub(crate) client: std::net::IpAddr,
+    pub client: std::net::IpAddr,
     /// What orders say of its environment, in place of the configuration.
-    pub(crate) ordered: Ordered,
+    pub ordered: Ordered,
     /// The time.
-    pub(crate) now: Instant,
+    pub now: Instant,
 }
 
 /// Which of the two that pay for a request.
@@ -99,7 +99,7 @@ pub struct Protection {
 /// A request that counts until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Held<'a> {
+pub struct Held<'a> {
     /// Named by what each has in its table.
     token: Option<(&'a Table, u128)>,
     client: Option<(&'a Table, u128)>,
@@ -143,7 +143,11 @@ impl Protection {
     /// Lets a request pass and counts it, or says why not.
     ///
     /// Cost: no allocation; a hash, a lock and a look at one or two lines of memory for each payer that has a limit.
-    pub(crate) fn admit(&self, asking: &Asking<'_>) -> Result<Held<'_>, Box<Problem>> {
+    /// `rillcast-bench checks` tells the nanoseconds.
+    ///
+    /// # Errors
+    /// A 429 that says who asked too much, and when to come back.
+    pub fn admit(&self, asking: &Asking<'_>) -> Result<Held<'_>, Box<Problem>> {
         let token = self.limits.token.but(asking.ordered.token);
         let client = self.limits.client.but(asking.ordered.client);
         let mut held = Held { token: None, client: None };
