@@ -183,21 +183,26 @@ fn what_nginx_says_of_keeping_is_heeded() {
             let answer = house.get(&path(folder));
             assert_eq!((answer.status, answer.text(), is_hit(&answer)), (200, "first", false), "{folder}");
         }
-        assert!(["own", "never", "check", "untagged"].contains(&folder));
     }
+    // Who comes before the fetch of the one before has quite ended shares what it brought, where all may have it.
+    wait_until("nginx is asked whether it is the same", || {
+        assert_eq!(house.get(&path("check")).text(), "first");
+        house.nginx.access_log().contains("\"status\":\"304\"")
+    });
     folders.iter().for_each(|folder| house.put(&path(folder), b"the second"));
     for folder in folders {
-        assert_eq!(house.get(&path(folder)).text(), "the second", "{folder}: nothing old is given");
+        wait_until("nothing old is given", || house.get(&path(folder)).text() == "the second");
     }
     let asked = house.end("/");
     let answers = |folder: &str, status: &str| {
         let of = asked.iter().filter(|(asked, line)| *asked == path(folder) && line["status"] == status);
         of.count()
     };
-    for folder in ["own", "never", "untagged"] {
-        assert_eq!((answers(folder, "200"), answers(folder, "304")), (4, 0), "{folder}");
+    for folder in ["own", "never"] {
+        assert_eq!((answers(folder, "200"), answers(folder, "304")), (4, 0), "{folder}: asked each time");
     }
-    assert_eq!((answers("check", "200"), answers("check", "304")), (2, 2), "asked whether it is the same");
+    assert!(answers("untagged", "200") >= 2 && answers("untagged", "304") == 0, "nothing to compare");
+    assert!(answers("check", "200") == 2 && answers("check", "304") >= 1, "asked whether it is the same");
 }
 
 #[test]
