@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::limits::Limits;
+use crate::{limits::Limits, request::Transport};
 
 /// How often, at least, a client is looked at in the time after which it counts as stalled. What it takes before the
 /// first look cannot be seen: one in this many parts of the time does not count.
@@ -26,6 +26,7 @@ const LOOKS_A_STALL: u32 = 4;
 pub(crate) struct Activity {
     /// Streams of HTTP/2 come and go on one connection: bytes read there say nothing about a head.
     is_http2: Cell<bool>,
+    is_plain_http1: Cell<bool>,
     /// Requests whose head is complete and whose body is not finished.
     in_flight: Cell<usize>,
     /// Of those, the ones whose response body is being sent.
@@ -59,6 +60,7 @@ impl Activity {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             is_http2: Cell::new(false),
+            is_plain_http1: Cell::new(false),
             in_flight: Cell::new(0),
             sending: Cell::new(0),
             head_since: Cell::new(Some(now)),
@@ -71,8 +73,10 @@ impl Activity {
     }
 
     /// The protocol is known and its first request is awaited.
-    pub(crate) fn begin_http(&self, is_http2: bool, now: Instant) {
+    pub(crate) fn begin_http(&self, transport: Transport, now: Instant) {
+        let is_http2 = transport.is_http2();
         self.is_http2.set(is_http2);
+        self.is_plain_http1.set(transport == Transport::PlainHttp1);
         self.idle_since.set(now);
         self.head_since.set((!is_http2).then_some(now));
     }
@@ -94,6 +98,12 @@ impl Activity {
         if self.blocked_since.get().is_none() {
             self.blocked_since.set(Some(now));
         }
+    }
+
+    /// Whether the head of a request is complete and the body of its response is not, on a connection where nobody reads
+    /// meanwhile: under TLS the end of one is a message, which only a reader understands.
+    pub(crate) fn is_answering_unread(&self) -> bool {
+        self.is_plain_http1.get() && self.in_flight.get() > 0
     }
 
     pub(crate) fn request_began(&self) {
@@ -200,7 +210,8 @@ mod tests {
         fn new(is_http2: bool) -> Self {
             let start = Instant::now();
             let activity = Activity::new(start);
-            activity.begin_http(is_http2, start);
+            let transport = if is_http2 { Transport::TlsHttp2 } else { Transport::PlainHttp1 };
+            activity.begin_http(transport, start);
             Self { start, activity, held: Cell::new(None) }
         }
 

@@ -35,7 +35,7 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A connection's socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    /// Shared with [`SendQueue`] only, which never keeps it: the one who polls always finds it free.
+    /// Shared with [`SocketView`] only, which never keeps it: the one who polls always finds it free.
     stream: Rc<RefCell<TcpStream>>,
     /// Bytes read to find out what they are, not yet given to the reader they are for.
     ahead: BytesMut,
@@ -43,17 +43,28 @@ pub(crate) struct Socket {
     monotonic: fn() -> Instant,
 }
 
-/// What a socket has been given and its client has not yet taken. Whatever lies between hyper and the socket, the kernel
-/// knows; the socket is closed when [`Socket`] goes, not when this does.
+/// A socket as seen by who does not use it. Whatever lies between hyper and the socket, the kernel knows; the socket is
+/// closed when [`Socket`] goes, not when this does.
 #[derive(Debug)]
-pub(crate) struct SendQueue(Weak<RefCell<TcpStream>>);
+pub(crate) struct SocketView(Weak<RefCell<TcpStream>>);
 
-impl SendQueue {
-    /// Bytes that the client has not acknowledged; `None` once the socket is closed. A system call.
-    pub(crate) fn bytes(&self) -> Option<u64> {
+impl SocketView {
+    /// Bytes that it has been given and its client has not acknowledged; `None` once the socket is closed. A system call.
+    pub(crate) fn unacknowledged(&self) -> Option<u64> {
         let stream = self.0.upgrade()?;
         let stream = stream.try_borrow().ok()?;
         unacknowledged_bytes(stream.as_fd()).ok()
+    }
+
+    /// Ready once the client has ended its side, or the connection is broken. Nothing is taken: where bytes wait to be
+    /// read, whoever reads them learns of it. A system call when something has come, and none otherwise.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(stream) = self.0.upgrade() else { return Poll::Ready(()) };
+        let Ok(stream) = stream.try_borrow() else { return Poll::Pending };
+        match ready!(stream.poll_peek(cx, &mut ReadBuf::new(&mut [0]))) {
+            Ok(1..) => Poll::Pending,
+            Ok(0) | Err(_) => Poll::Ready(()),
+        }
     }
 }
 
@@ -71,9 +82,9 @@ impl Socket {
         Self { stream: Rc::new(RefCell::new(stream)), ahead: BytesMut::new(), activity, monotonic }
     }
 
-    /// Looks at what the kernel holds of this socket.
-    pub(crate) fn send_queue(&self) -> SendQueue {
-        SendQueue(Rc::downgrade(&self.stream))
+    /// For who looks after it.
+    pub(crate) fn view(&self) -> SocketView {
+        SocketView(Rc::downgrade(&self.stream))
     }
 
     /// Takes the PROXY header from the front.

@@ -120,7 +120,7 @@ impl<H: Handler> Connection<H> {
         }
         let socket = Socket::new(stream, Rc::clone(&activity), observer.monotonic);
         let watch = Watch {
-            send_queue: socket.send_queue(),
+            socket: socket.view(),
             activity,
             limits,
             monotonic: observer.monotonic,
@@ -200,7 +200,7 @@ impl<H: Handler> Connection<H> {
         let limits = &shared.limits;
         let observer = Rc::clone(&core.observer);
         let on_this_core = OnThisCore(Rc::clone(&core.watchdog), Arc::clone(&core.wakes));
-        watch.activity.begin_http(transport.is_http2(), (observer.monotonic)());
+        watch.activity.begin_http(transport, (observer.monotonic)());
         let buffers = BufferShare::new(&core.pool, limits.read_buffers_per_connection.max(1));
         let service = Rc::new(Service {
             core,
@@ -223,7 +223,8 @@ impl<H: Handler> Connection<H> {
                 http2_settings(limits, on_this_core).serve_connection(TokioIo::new(batch), service);
             watch.drive(Box::pin(sender.turns(connection))).await
         } else {
-            let connection = http1_settings(limits).serve_connection(TokioIo::new(io), service);
+            let settings = http1_settings(limits, transport);
+            let connection = settings.serve_connection(TokioIo::new(io), service);
             watch.drive(Box::pin(connection)).await
         };
         if let Some(reason) = reason {
@@ -296,7 +297,7 @@ fn http1_buffer_bytes(limits: &Limits) -> usize {
     limits.header_bytes.saturating_add(HEADER_BYTES_FLOOR).max(limits.read_buffer_bytes)
 }
 
-fn http1_settings(limits: &Limits) -> http1::Builder {
+fn http1_settings(limits: &Limits, transport: Transport) -> http1::Builder {
     let mut settings = http1::Builder::new();
     settings
         .timer(TokioTimer::new())
@@ -305,7 +306,8 @@ fn http1_settings(limits: &Limits) -> http1::Builder {
         .max_buf_size(http1_buffer_bytes(limits))
         // Flattening would copy every body byte once more.
         .writev(true)
-        .half_close(false);
+        // Else it would read while it answers, to find out when the client goes away; `Watch` does.
+        .half_close(transport == Transport::PlainHttp1);
     if limits.header_fields > HYPER_FIELDS {
         settings.max_headers(limits.header_fields.saturating_add(1));
     }

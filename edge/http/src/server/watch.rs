@@ -1,6 +1,6 @@
 //! Who looks after one connection: drives it to its end, drops it when it idles or stalls, and ends it for a drain.
 
-use std::{pin::Pin, rc::Rc, time::Instant};
+use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll, time::Instant};
 
 use futures_util::FutureExt as _;
 
@@ -8,13 +8,13 @@ use super::drain::DrainWatch;
 use crate::{
     activity::{Activity, Verdict},
     limits::Limits,
-    socket::SendQueue,
+    socket::SocketView,
 };
 
 /// Looks after one connection while it speaks HTTP.
 pub(super) struct Watch<'a> {
     pub(super) activity: Rc<Activity>,
-    pub(super) send_queue: SendQueue,
+    pub(super) socket: SocketView,
     pub(super) limits: &'a Limits,
     pub(super) monotonic: fn() -> Instant,
     pub(super) drain: DrainWatch,
@@ -32,7 +32,7 @@ impl Watch<'_> {
         }
         loop {
             let now = (self.monotonic)();
-            let look_again = match self.activity.verdict(self.limits, now, || self.send_queue.bytes()) {
+            let look_again = match self.activity.verdict(self.limits, now, || self.socket.unacknowledged()) {
                 Verdict::LookAgain(at) => at,
                 Verdict::Drop(reason) => return Some(reason),
                 Verdict::Idle => {
@@ -51,10 +51,17 @@ impl Watch<'_> {
                     (is_draining, why) = (true, Some("draining"));
                 }
                 result = connection.as_mut() => return why.or_else(|| reason_of(result)),
+                () = gone(&self.activity, &self.socket) => return why,
                 () = tokio::time::sleep_until(look_again.into()) => {}
             }
         }
     }
+}
+
+/// Ready when the client has gone away while it was being answered. hyper finds out by reading, for which every connection
+/// that waits for an answer would hold a buffer of 8 KiB.
+async fn gone(activity: &Activity, socket: &SocketView) {
+    poll_fn(|cx| if activity.is_answering_unread() { socket.poll_gone(cx) } else { Poll::Pending }).await;
 }
 
 /// A connection that can be asked to end after what is under way.
