@@ -20,6 +20,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const WAIT: Duration = Duration::from_millis(100);
 /// So many bytes do not wait.
 const BATCH_BYTES: usize = 64 << 10;
+/// Room that is kept for the next batch.
+const SPARE_BYTES: usize = 2 * BATCH_BYTES;
 /// Bytes that wait for a reader that does not keep up.
 const PENDING_BYTES: usize = 4 << 20;
 
@@ -31,7 +33,14 @@ struct Shared<W> {
     /// Tells the thread of a full batch or of the end.
     wake: Condvar,
     /// Taken before `pending`, so that lines stay in order.
-    out: Mutex<W>,
+    out: Mutex<Out<W>>,
+}
+
+struct Out<W> {
+    sink: W,
+    /// Room for the lines that come while those before them are written: new memory for each batch would cost more than
+    /// the lines.
+    spare: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -58,7 +67,8 @@ impl<W> Clone for Lines<W> {
 impl<W: Write + Send + 'static> Lines<W> {
     /// Lines for `out`.
     pub(super) fn new(out: W) -> Self {
-        Self(Arc::new(Shared { pending: Mutex::default(), wake: Condvar::new(), out: Mutex::new(out) }))
+        let out = Mutex::new(Out { sink: out, spare: Vec::new() });
+        Self(Arc::new(Shared { pending: Mutex::default(), wake: Condvar::new(), out }))
     }
 
     /// Starts the thread that writes what waits.
@@ -89,10 +99,11 @@ impl<W: Write + Send + 'static> Lines<W> {
     /// Writes what waits, and `line` behind it.
     fn write_out(&self, line: &[u8]) {
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let Pending { bytes, lost, .. } = {
+        let Out { sink: out, spare } = &mut *out;
+        let (mut bytes, lost) = {
             let mut pending = self.pending();
-            let is_closed = pending.is_closed;
-            std::mem::replace(&mut *pending, Pending { is_closed, ..Pending::default() })
+            let lost = std::mem::take(&mut pending.lost);
+            (std::mem::replace(&mut pending.bytes, std::mem::take(spare)), lost)
         };
         // Where the log itself cannot be written, there is nobody to tell.
         let _ = out.write_all(&bytes);
@@ -101,6 +112,9 @@ impl<W: Write + Send + 'static> Lines<W> {
         }
         let _ = out.write_all(line);
         let _ = out.flush();
+        bytes.clear();
+        bytes.shrink_to(SPARE_BYTES);
+        *spare = bytes;
     }
 
     /// Takes a line of the access log, which may wait.

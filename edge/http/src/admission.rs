@@ -5,6 +5,7 @@
 //! later layer has to think of it.
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header, uri::PathAndQuery};
+use memchr::memchr_iter;
 
 use crate::{handler::READ_METHODS, limits::Limits, problem::Problem, respond::method_not_allowed};
 
@@ -71,10 +72,12 @@ fn is_plain_host(host: &[u8]) -> bool {
 
 /// Whether a control byte stands in `target`, bare or percent-encoded.
 fn has_control_byte(target: &[u8]) -> bool {
-    target.iter().any(u8::is_ascii_control)
-        || target.split(|byte| *byte == b'%').skip(1).any(|after| match after {
-            [b'0' | b'1', low, ..] => low.is_ascii_hexdigit(),
-            [b'7', b'f' | b'F', ..] => true,
+    // Tokens are long: without a way out in the middle many bytes are looked at in one step.
+    let is_bare = target.iter().fold(false, |is_bare, byte| is_bare | byte.is_ascii_control());
+    is_bare
+        || memchr_iter(b'%', target).any(|at| match target.get(at..) {
+            Some([_, b'0' | b'1', low, ..]) => low.is_ascii_hexdigit(),
+            Some([_, b'7', b'f' | b'F', ..]) => true,
             _ => false,
         })
 }

@@ -14,7 +14,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     fmt::Write as _,
-    hash::{BuildHasher as _, RandomState},
+    hash::BuildHasher as _,
     net::IpAddr,
     sync::{
         Arc,
@@ -23,7 +23,9 @@ use std::{
     time::Instant,
 };
 
+use foldhash::quality::RandomState;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use memchr::{memchr, memchr_iter};
 use rillcast_http::{Problem, Redirect, Reply, Request};
 use rillcast_token::{
     Country, Grant, Grants, RedactedPath, TokenError, TokenPath, claims::DEFAULT_ENVIRONMENT,
@@ -32,6 +34,7 @@ use rillcast_token::{
 
 use crate::{
     admission::{geo::Places, private_paths::PrivatePaths, territory::Territory},
+    cache::key::CarriedHash,
     control::orders::ordered_limits::OrderedLimits,
 };
 
@@ -270,7 +273,7 @@ fn token_of_headers<'a>(headers: &'a HeaderMap, cookie: &str) -> Option<&'a str>
 #[derive(Debug, Default)]
 pub(crate) struct TokenNames {
     hashing: RandomState,
-    names: RefCell<HashMap<u64, Box<str>>>,
+    names: RefCell<HashMap<u64, Box<str>, CarriedHash>>,
 }
 
 impl TokenNames {
@@ -290,20 +293,18 @@ impl TokenNames {
         });
         let mut shown = String::with_capacity(name.len().saturating_add(split.rest().len()));
         shown.push_str(name);
-        let _infallible = write!(shown, "{}", RedactedRest(split.rest()));
+        push_redacted(&mut shown, split.rest());
         shown
     }
 }
 
-/// What follows a token: links are typed and mistyped by people, so that another may stand there.
-struct RedactedRest<'a>(&'a str);
-
-impl std::fmt::Display for RedactedRest<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.contains('%') || self.0.contains("eyJ") {
-            RedactedPath::new(self.0).fmt(f)
-        } else {
-            f.write_str(self.0)
-        }
+/// Adds what follows a token: links are typed and mistyped by people, so that another may stand there.
+fn push_redacted(shown: &mut String, rest: &str) {
+    let bytes = rest.as_bytes();
+    let is_start = |at: usize| bytes.get(at..).is_some_and(|bytes| bytes.starts_with(b"eyJ"));
+    if memchr(b'%', bytes).is_some() || memchr_iter(b'e', bytes).any(is_start) {
+        let _infallible = write!(shown, "{}", RedactedPath::new(rest));
+    } else {
+        shown.push_str(rest);
     }
 }

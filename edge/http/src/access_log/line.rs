@@ -168,8 +168,9 @@ impl Line<'_> {
 
     fn quoted(&mut self, key: Key, value: &str) {
         self.key(key);
-        let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'\'');
-        if value.as_bytes().iter().all(is_plain) {
+        // Without a way out in the middle many bytes are looked at in one step.
+        let is_odd = |byte: u8| !matches!(byte, b' '..=b'~') | matches!(byte, b'"' | b'\\' | b'\'');
+        if !value.bytes().fold(false, |any, byte| any | is_odd(byte)) {
             self.out.push(b'"');
             self.out.extend_from_slice(value.as_bytes());
             self.out.push(b'"');

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr_iter;
+
 use super::{KeyError, Part};
 
 /// The canonical form of a path. Borrowed when it was canonical already.
@@ -71,7 +73,11 @@ fn value_of(high: u8, low: u8) -> Option<u8> {
 /// Whether a segment of a canonical path is `.` or `..`. There are origins that take an encoded slash, a backslash or
 /// an encoded backslash for a slash; one that does must not be led out of a folder.
 fn has_dot_segment(path: &str) -> bool {
-    if !path.contains("/.") && !path.contains("%2F.") && !path.contains("\\.") && !path.contains("%5C.") {
+    let begins_segment = |at: usize| {
+        let before = path.as_bytes().get(..at).unwrap_or_default();
+        matches!(before, [.., b'/' | b'\\']) || before.ends_with(b"%2F") || before.ends_with(b"%5C")
+    };
+    if !memchr_iter(b'.', path.as_bytes()).any(begins_segment) {
         return false;
     }
     let is_dots = |segment: &str| matches!(segment, "." | "..");
