@@ -14,8 +14,7 @@ mod personal;
 
 use std::{borrow::Cow, time::SystemTime};
 
-use http::HeaderValue;
-use rillcast_http::{Ended, Problem, Reply, Request, Trace};
+use rillcast_http::{Ended, Fields, Problem, Reply, Request, Trace};
 use rillcast_token::{claims::DEFAULT_ENVIRONMENT, token_path::TOKEN_PATH_START};
 
 pub use self::beats::{BEAT_EVERY, GIVE_MAX};
@@ -28,7 +27,7 @@ use crate::{
     control::events::sender::Sink,
     far::{FarEdge, recent::Recent},
     observe::{
-        cache_status::{CACHE_STATUS, CacheStatus, Outcome},
+        cache_status::{CacheStatus, Outcome},
         cmcd::Cmcd,
         metrics::EdgeMetrics,
     },
@@ -63,7 +62,6 @@ pub struct Edge<N> {
     protection: Protection,
     source: Source<N>,
     metrics: EdgeMetrics,
-    in_process: Option<HeaderValue>,
     /// Takes the beats of sessions.
     beats: Option<Sink>,
 }
@@ -75,6 +73,8 @@ pub struct EdgeLocal<L> {
     names: TokenNames,
     beats: Beats,
     personal: Personal,
+    /// What the cache did where there is none in between.
+    direct: Fields,
 }
 
 impl<L> EdgeLocal<L> {
@@ -97,7 +97,7 @@ impl<L> EdgeLocal<L> {
 impl<N: Near> Edge<N> {
     /// An edge in front of `source`, behind `gate` and `protection`.
     pub fn new(gate: Gate, protection: Protection, source: Source<N>, metrics: EdgeMetrics) -> Self {
-        Self { gate, protection, source, metrics, in_process: DIRECT.to_value(), beats: None }
+        Self { gate, protection, source, metrics, beats: None }
     }
 
     /// The same, which tells `sink` every few seconds what sessions did.
@@ -118,6 +118,7 @@ impl<N: Near> Edge<N> {
             names: TokenNames::default(),
             beats: Beats::default(),
             personal: Personal::default(),
+            direct: DIRECT.to_fields(),
         }
     }
 
@@ -174,10 +175,7 @@ impl<N: Near> Edge<N> {
             (Source::Near(near), Some(near_local)) => {
                 notes::count(&self.metrics, &request.trace, &DIRECT);
                 let reply = near.serve(near_local, request, path).await;
-                match &self.in_process {
-                    Some(value) => reply.with_added(CACHE_STATUS, value.clone()),
-                    None => reply,
-                }
+                reply.with_added(&local.direct)
             }
             (Source::Far(far), _) => {
                 far.serve(&local.recent, request, admitted.environment(), path, request.query()).await
@@ -246,7 +244,8 @@ impl<N: Near> Edge<N> {
     /// Notes whose request it is and what the player says with it.
     fn note(&self, request: &Request, admitted: &Admitted<'_>) {
         let notes = Notes::of(&request.trace);
-        if let (Some(notes), Some(grant)) = (notes, &admitted.grant) {
+        // Beats are what it is noted for.
+        if let (Some(notes), Some(grant), Some(_)) = (notes, &admitted.grant, &self.beats) {
             notes.is_viewing(grant, admitted.path);
         }
         if let Some(cmcd) = Cmcd::of(request.query(), &request.headers) {

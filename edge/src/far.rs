@@ -185,7 +185,11 @@ impl FarEdge {
         let (stored, on_error) = match self.stock.look_up(asked, now) {
             Found::Fresh(object) => {
                 recent.remember(&object, now);
-                return give(&object, CacheStatus::new(Outcome::Hit)).await;
+                let status = CacheStatus::new(Outcome::Hit);
+                return match recent.reply(asked, &self.stock.purges, now) {
+                    Some(reply) => (reply, status),
+                    None => give(&object, status).await,
+                };
             }
             Found::Refreshing(object) => {
                 self.stock.start(asked, Some(Arc::clone(&object)), Because::of(request, false));

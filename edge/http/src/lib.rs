@@ -75,7 +75,7 @@ pub use ops::Readiness;
 pub use prepared::Prepared;
 pub use problem::Problem;
 pub use question::Question;
-pub use reply::{RawReply, Redirect, Reply, Representation};
+pub use reply::{Fields, RawReply, Redirect, Reply, Representation};
 pub use request::{ClientAddress, Request, RequestBody, RequestBodyError, Transport};
 pub use request_id::RequestId;
 pub use respond::Responder;

@@ -6,7 +6,10 @@
 //! It is one server's: what the server permits to all pages is kept with the head. Belongs to one core: nothing in it
 //! is shared with another but the bytes.
 
-use std::{cell::OnceCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -19,6 +22,7 @@ use crate::{
     cors::Cors,
     entity::{Encoding, Entity},
     entity_tag::EntityTag,
+    reply::Fields,
     request_id::X_REQUEST_ID,
 };
 
@@ -54,6 +58,8 @@ struct Variant {
     etag: OnceCell<Option<EntityTag>>,
     /// Head of a 200.
     head: OnceCell<HeaderMap>,
+    /// The same with the fields that were last added to it.
+    dressed: RefCell<Option<(Fields, HeaderMap)>>,
     /// The bytes; never those of the identity coding, which the entity has.
     coded: OnceCell<Bytes>,
 }
@@ -136,6 +142,7 @@ impl Prepared {
             }
             // Each answer puts its own here; a copy of the head has no room for one field more.
             headers.insert(X_REQUEST_ID, HeaderValue::from_static(""));
+            gather_values(&mut headers);
             headers
         })
     }
@@ -169,8 +176,35 @@ impl Prepared {
         headers
     }
 
-    /// Head, as [`Self::write_head`] says, and body of a 200. Copies only what somebody else keeps.
-    pub(crate) fn into_whole(self: Rc<Self>, coding: Option<Coding>, cors: &Cors) -> (HeaderMap, Body) {
+    /// A copy of the head of a 200, with `added`.
+    fn dressed(&self, coding: Option<Coding>, cors: &Cors, added: &Fields) -> HeaderMap {
+        let plain = self.head(coding, cors);
+        if added.is_empty() {
+            return plain.clone();
+        }
+        let mut last = self.variant(coding).dressed.borrow_mut();
+        if let Some((of, head)) = &*last
+            && Rc::ptr_eq(of, added)
+        {
+            return head.clone();
+        }
+        let mut head = plain.clone();
+        head.extend(added.iter().cloned());
+        // Others may have them, too: the next answer perhaps.
+        if Rc::strong_count(added) > 1 {
+            gather_values(&mut head);
+            *last = Some((Rc::clone(added), head.clone()));
+        }
+        head
+    }
+
+    /// Head, as [`Self::write_head`] says, with `added`, and body of a 200. Copies only what somebody else keeps.
+    pub(crate) fn into_whole(
+        self: Rc<Self>,
+        coding: Option<Coding>,
+        cors: &Cors,
+        added: &Fields,
+    ) -> (HeaderMap, Body) {
         let coded = coding.and_then(|coding| self.coded(coding).cloned());
         self.head(coding, cors);
         match Rc::try_unwrap(self) {
@@ -181,14 +215,30 @@ impl Prepared {
                     Some(Coding::Gzip) => gzip,
                     Some(Coding::Brotli) => brotli,
                 };
-                let head = variant.head.into_inner().unwrap_or_default();
+                let mut head = variant.head.into_inner().unwrap_or_default();
+                head.extend(added.iter().cloned());
                 (head, coded.map_or(entity.body, Body::from))
             }
             Err(kept) => {
                 let body = coded.map_or_else(|| kept.entity.body.clone(), Body::from);
-                (kept.head(coding, cors).clone(), body)
+                (kept.dressed(coding, cors, added), body)
             }
         }
+    }
+}
+
+/// Puts all values into one piece of memory. A copy of the head then counts one reference up for each, all in one place, and
+/// who writes it reads from one place: with values all over memory both wait for memory more than for anything else.
+fn gather_values(headers: &mut HeaderMap) {
+    let text: Bytes = headers.values().flat_map(HeaderValue::as_bytes).copied().collect::<Vec<u8>>().into();
+    let mut begin = 0_usize;
+    for value in headers.values_mut() {
+        let end = begin.saturating_add(value.len());
+        if let Ok(mut gathered) = HeaderValue::from_maybe_shared(text.slice(begin..end)) {
+            gathered.set_sensitive(value.is_sensitive());
+            *value = gathered;
+        }
+        begin = end;
     }
 }
 
@@ -217,21 +267,48 @@ mod tests {
 
     #[test]
     fn what_is_kept_and_what_is_given_once_are_sent_alike() {
+        let added: Fields = Rc::from([(header::AGE, HeaderValue::from_static("7"))]);
         let kept = Rc::new(Prepared::new(playlist()));
         kept.keep(Coding::Gzip, Bytes::from_static(b"short"));
         for coding in [None, Some(Coding::Gzip)] {
             let once = Prepared::new(playlist());
             once.keep(Coding::Gzip, Bytes::from_static(b"short"));
-            let (head, body) = Rc::new(once).into_whole(coding, &Cors::default());
+            let (head, body) = Rc::new(once).into_whole(coding, &Cors::default(), &added);
             for _ in 0..2 {
-                let (again, same) = Rc::clone(&kept).into_whole(coding, &Cors::default());
+                let (again, same) = Rc::clone(&kept).into_whole(coding, &Cors::default(), &added);
                 assert_eq!(again, head);
                 assert_eq!(same.as_memory(), body.as_memory());
             }
             assert_eq!(head[header::CONTENT_LENGTH], body.len().to_string());
             assert!(!head.contains_key(header::CONNECTION), "a handler does not speak of the connection");
             assert_eq!(head.get_all(header::LINK).iter().count(), 2, "nor loses a field it gave twice");
+            assert_eq!(head[header::AGE], "7");
         }
+    }
+
+    #[test]
+    fn an_answer_has_its_own_added_fields_whatever_the_one_before_had() {
+        let kept = Rc::new(Prepared::new(playlist()));
+        let age = |value| Fields::from([(header::AGE, HeaderValue::from_static(value))]);
+        let head = |added: &Fields| Rc::clone(&kept).into_whole(None, &Cors::default(), added).0;
+        let (first, second, link) =
+            (age("1"), age("2"), Fields::from([(header::LINK, HeaderValue::from_static("</c>"))]));
+        for added in [&first, &first, &second, &first, &age("1")] {
+            assert_eq!(head(added).get(header::AGE), Some(&added[0].1));
+        }
+        assert_eq!(head(&link).get_all(header::LINK).iter().count(), 3, "beside those of the entity");
+        assert!(!head(&Fields::default()).contains_key(header::AGE));
+    }
+
+    #[test]
+    fn values_that_are_gathered_are_the_same() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("a", "1"), ("b", ""), ("a", "\u{e4}x"), ("c", "three")] {
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let before = headers.clone();
+        gather_values(&mut headers);
+        assert_eq!(headers, before);
     }
 
     #[test]

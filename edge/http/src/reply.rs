@@ -25,9 +25,15 @@ pub struct Representation {
     /// The entity.
     pub prepared: Rc<Prepared>,
     /// What this answer says beside what the entity always says, such as `Age`: also on 206 and 304. The entity itself
-    /// must not have these fields, but for `Cache-Control`, which stands in place of the entity's.
-    pub added: Vec<(HeaderName, HeaderValue)>,
+    /// must not have these fields. Those that many answers have are best given as the same ones: then they are put together
+    /// with the entity's once.
+    pub added: Fields,
+    /// What stands in place of the entity's `Cache-Control`, if anything does.
+    pub cache_control: Option<HeaderValue>,
 }
+
+/// Fields that answers have in common. Cloning shares them.
+pub type Fields = Rc<[(HeaderName, HeaderValue)]>;
 
 /// A redirection.
 #[derive(Debug, Clone)]
@@ -84,14 +90,24 @@ impl RawReply {
 }
 
 impl Reply {
-    /// Adds a field to the answer, whatever it is.
+    /// Adds `fields` to the answer, whatever it is.
     #[must_use]
-    pub fn with_added(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        match &mut self {
-            Self::Entity(representation) => representation.added.push((name, value)),
-            Self::Problem(problem) => drop(problem.headers.insert(name, value)),
-            Self::Redirect(redirect) => drop(redirect.headers.insert(name, value)),
-            Self::Raw(raw) => drop(raw.headers.insert(name, value)),
+    pub fn with_added(mut self, fields: &Fields) -> Self {
+        let headers = match &mut self {
+            Self::Entity(Representation { added, .. }) if added.is_empty() => {
+                *added = Rc::clone(fields);
+                return self;
+            }
+            Self::Entity(Representation { added, .. }) => {
+                *added = added.iter().chain(&**fields).cloned().collect();
+                return self;
+            }
+            Self::Problem(problem) => &mut problem.headers,
+            Self::Redirect(redirect) => &mut redirect.headers,
+            Self::Raw(raw) => &mut raw.headers,
+        };
+        for (name, value) in &**fields {
+            headers.insert(name, value.clone());
         }
         self
     }
@@ -105,7 +121,7 @@ impl From<Entity> for Reply {
 
 impl From<Rc<Prepared>> for Reply {
     fn from(prepared: Rc<Prepared>) -> Self {
-        Self::Entity(Representation { prepared, added: Vec::new() })
+        Self::Entity(Representation { prepared, added: Fields::default(), cache_control: None })
     }
 }
 

@@ -9,8 +9,6 @@
 //! Invariants: a HEAD answer has the headers of the GET without range; every byte range counts in the chosen
 //! coding; each coding has its own entity tag.
 
-use std::rc::Rc;
-
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use crate::{
@@ -43,15 +41,11 @@ impl Responder {
     /// Must run inside a tokio runtime when entities may be compressed.
     pub async fn respond(&self, question: &Question, reply: Reply) -> Response<Body> {
         let mut response = match reply {
-            Reply::Entity(Representation { prepared, added }) => {
-                let mut response = serve(question, prepared, self).await;
-                for (name, value) in added {
-                    // One field says how long an answer is kept; of others there may be several.
-                    if name == header::CACHE_CONTROL {
-                        response.headers_mut().insert(name, value);
-                    } else {
-                        response.headers_mut().append(name, value);
-                    }
+            Reply::Entity(mut representation) => {
+                let cache_control = representation.cache_control.take();
+                let mut response = serve(question, representation, self).await;
+                if let Some(instead) = cache_control {
+                    response.headers_mut().insert(header::CACHE_CONTROL, instead);
                 }
                 response
             }
@@ -81,19 +75,24 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Problem {
     problem
 }
 
-async fn serve(question: &Question, prepared: Rc<Prepared>, responder: &Responder) -> Response<Body> {
+async fn serve(question: &Question, representation: Representation, responder: &Responder) -> Response<Body> {
+    let Representation { prepared, added, .. } = representation;
     let Responder { compressor, cors } = responder;
+    let with_added = |mut response: Response<Body>| {
+        response.headers_mut().extend(added.iter().cloned());
+        response
+    };
     // A prepared head permits all pages where all may read it.
     let permitted = |mut response: Response<Body>| {
         cors.permit_listed(question.origin(), response.headers_mut());
         response
     };
-    let explain = |problem| responder.permit(question, explain(question, problem));
+    let explain = |problem| with_added(responder.permit(question, explain(question, problem)));
     let plain = prepared.compressible(compressor);
     let mut coding = plain.as_ref().and_then(|_| Coding::negotiate(question.headers()));
 
     match conditional::evaluate(question.headers(), prepared.validators(coding)) {
-        Verdict::NotModified => return permitted(not_modified(&prepared, coding, cors)),
+        Verdict::NotModified => return with_added(permitted(not_modified(&prepared, coding, cors))),
         Verdict::Failed => return explain(precondition_failed(prepared.entity())),
         Verdict::Proceed => {}
     }
@@ -117,13 +116,13 @@ async fn serve(question: &Question, prepared: Rc<Prepared>, responder: &Responde
     match asked_range(question, &prepared, coding) {
         RangeAnswer::Unsatisfiable => explain(unsatisfiable(len)),
         RangeAnswer::Part(part) => {
-            let (mut headers, body) = prepared.into_whole(coding, cors);
+            let (mut headers, body) = prepared.into_whole(coding, cors, &added);
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(part.end.saturating_sub(part.start)));
             headers.insert(header::CONTENT_RANGE, range::content_range(&part, len));
             permitted(response(StatusCode::PARTIAL_CONTENT, headers, body.range(part)))
         }
         RangeAnswer::Whole => {
-            let (headers, body) = prepared.into_whole(coding, cors);
+            let (headers, body) = prepared.into_whole(coding, cors, &added);
             permitted(response(StatusCode::OK, headers, body))
         }
     }

@@ -34,7 +34,7 @@ impl Personal {
         match &mut reply {
             Reply::Entity(representation) => {
                 let value = self.restricted(&representation.prepared.entity().cache_control);
-                representation.added.push((header::CACHE_CONTROL, value));
+                representation.cache_control = Some(value);
             }
             Reply::Problem(problem) => problem.cache_control = self.restricted(&problem.cache_control),
             Reply::Redirect(redirect) => redirect.cache_control = self.restricted(&redirect.cache_control),
@@ -179,7 +179,7 @@ mod tests {
         let mut entity = Entity::new(value("text/plain"), "x");
         entity.cache_control = value("public, max-age=9");
         let Reply::Entity(sent) = personal.keep_from_others(entity.into()) else { unreachable!() };
-        assert_eq!(sent.added, [(header::CACHE_CONTROL, value("private, max-age=9"))]);
+        assert_eq!(sent.cache_control, Some(value("private, max-age=9")));
 
         let problem = Problem::new(StatusCode::NOT_FOUND, "x", "X", "x");
         let problem = problem.with_cache_control(value("public, max-age=1"));

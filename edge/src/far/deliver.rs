@@ -2,9 +2,9 @@
 
 use std::{rc::Rc, time::SystemTime};
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use rillcast_http::{
-    Body, Encoding, Entity, EntityTag, Growing, Prepared, Problem, RawReply, Reply, Representation,
+    Body, Encoding, Entity, EntityTag, Fields, Growing, Prepared, Problem, RawReply, Reply, Representation,
     growing::Growth,
 };
 
@@ -37,21 +37,17 @@ async fn deliver(object: &Object, body: fn(&Growing) -> Body, status: CacheStatu
     }
     if object.status != StatusCode::OK {
         let reply = as_it_stands(object, body(&object.body));
-        return added(status, object, now)
-            .into_iter()
-            .fold(reply, |reply, (name, value)| reply.with_added(name, value));
+        return reply.with_added(&added(status, object, now));
     }
     let prepared = Rc::new(prepare(object, body(&object.body)));
-    Reply::Entity(Representation { prepared, added: added(status, object, now) })
+    Reply::Entity(Representation { prepared, added: added(status, object, now), cache_control: None })
 }
 
 /// What this answer says beside what the object says.
-pub(crate) fn added(status: CacheStatus, object: &Object, now: SystemTime) -> Vec<(HeaderName, HeaderValue)> {
+pub(crate) fn added(status: CacheStatus, object: &Object, now: SystemTime) -> Fields {
     let status = CacheStatus { ttl: Some(object.lifetime.ttl_seconds(now)), ..status };
-    let mut added = Vec::with_capacity(2);
-    added.push((header::AGE, object.lifetime.age_value(now)));
-    added.extend(status.to_value().map(|value| (CACHE_STATUS, value)));
-    added
+    let age = (header::AGE, object.lifetime.age_value(now));
+    std::iter::once(age).chain(status.to_value().map(|value| (CACHE_STATUS, value))).collect()
 }
 
 /// A 200 as an entity: ranges, conditions and codings are ours.
@@ -85,10 +81,7 @@ pub(crate) fn passed(response: PassedResponse, cache: CacheStatus) -> Reply {
     let PassedResponse { status, headers, body } = response;
     let cache = CacheStatus { forward_status: Some(status), ..cache };
     let reply = Reply::from(RawReply { status, headers, body: body.body() });
-    match cache.to_value() {
-        Some(value) => reply.with_added(CACHE_STATUS, value),
-        None => reply,
-    }
+    reply.with_added(&cache.to_fields())
 }
 
 /// What to say when the upstreams gave no response. Their names stay ours.

@@ -1,8 +1,9 @@
 //! What one core answered of late: what is asked for a thousand times a second is found without a lock.
 //!
 //! Only short objects are remembered, which lie in memory in one piece. Invariants: an entry is used only while its
-//! object is stored, valid and fresh, and no longer than a second, so that the cache learns how often it is asked for;
-//! there are at most `ENTRIES_MAX`. Belongs to one core.
+//! object is stored, valid and fresh, and no longer than a second without a look at the cache, which so learns how often it
+//! is asked for; what was prepared once serves on after that look. There are at most `ENTRIES_MAX`, and none keeps the
+//! memory of an object for longer than `KEPT` past its last use. Belongs to one core.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,9 +13,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use rillcast_http::{
-    Prepared, Reply, Representation,
+    Fields, Prepared, Reply, Representation,
     growing::{Growth, MEMORY_BYTES_MAX},
 };
 
@@ -33,6 +34,8 @@ use crate::{
 const ENTRIES_MAX: usize = 4096;
 /// How long one is used without a look at the cache.
 const LIFE: Duration = Duration::from_secs(1);
+/// How long one waits for the next look.
+const KEPT: Duration = Duration::from_secs(10);
 
 /// What the cache did for all of these.
 const HIT: CacheStatus = CacheStatus::new(Outcome::Hit);
@@ -49,15 +52,22 @@ pub struct Recent {
 struct Entry {
     object: Arc<Object>,
     prepared: Rc<Prepared>,
-    since: SystemTime,
+    /// When the cache was last asked.
+    since: Cell<SystemTime>,
     /// The whole second of its age for which `added` holds.
     age_s: Cell<u64>,
-    added: RefCell<Vec<(HeaderName, HeaderValue)>>,
+    added: RefCell<Fields>,
+    /// The same of those who waited for it together.
+    collapsed: RefCell<Option<(CacheStatus, u64, Fields)>>,
 }
 
 impl Entry {
-    fn is_recent(&self, now: SystemTime) -> bool {
-        now.duration_since(self.since).is_ok_and(|age| age < LIFE)
+    fn is_within(&self, life: Duration, now: SystemTime) -> bool {
+        now.duration_since(self.since.get()).is_ok_and(|age| age < life)
+    }
+
+    fn is_worth_its_place(&self, now: SystemTime) -> bool {
+        self.is_within(KEPT, now) && !self.object.marks.is_gone()
     }
 }
 
@@ -67,7 +77,7 @@ impl Recent {
         let entries = self.entries.borrow();
         let entry = entries.get(asked as &dyn Named)?;
         let object = &entry.object;
-        let is_good = entry.is_recent(now)
+        let is_good = entry.is_within(LIFE, now)
             && !object.marks.is_gone()
             && object.lifetime.state(now) == State::Fresh
             && purges.standing(object) == Standing::Valid;
@@ -78,8 +88,12 @@ impl Recent {
         if entry.age_s.replace(age_s) != age_s {
             *entry.added.borrow_mut() = deliver::added(HIT, object, now);
         }
-        let added = entry.added.borrow().clone();
-        Some(Reply::Entity(Representation { prepared: Rc::clone(&entry.prepared), added }))
+        let added = Fields::clone(&entry.added.borrow());
+        Some(Reply::Entity(Representation {
+            prepared: Rc::clone(&entry.prepared),
+            added,
+            cache_control: None,
+        }))
     }
 
     /// The answer from `object` for one of many who have waited for it: it is prepared once for all of them. `None` where
@@ -90,18 +104,27 @@ impl Recent {
         status: CacheStatus,
         now: SystemTime,
     ) -> Option<Reply> {
-        let prepared = self.prepared(object).or_else(|| {
+        self.common(object, status, now).or_else(|| {
             self.remember(object, now);
-            self.prepared(object)
-        })?;
-        Some(Reply::Entity(Representation { prepared, added: deliver::added(status, object, now) }))
+            self.common(object, status, now)
+        })
     }
 
     /// What is remembered of just this object.
-    fn prepared(&self, object: &Arc<Object>) -> Option<Rc<Prepared>> {
+    fn common(&self, object: &Arc<Object>, status: CacheStatus, now: SystemTime) -> Option<Reply> {
         let entries = self.entries.borrow();
         let entry = entries.get(&object.key).filter(|entry| Arc::ptr_eq(&entry.object, object))?;
-        Some(Rc::clone(&entry.prepared))
+        let age_s = object.age_s(now);
+        let mut collapsed = entry.collapsed.borrow_mut();
+        let last = collapsed.as_ref().filter(|(of, at_s, _)| *of == status && *at_s == age_s);
+        let added =
+            last.map_or_else(|| deliver::added(status, object, now), |(_, _, added)| Fields::clone(added));
+        *collapsed = Some((status, age_s, Fields::clone(&added)));
+        Some(Reply::Entity(Representation {
+            prepared: Rc::clone(&entry.prepared),
+            added,
+            cache_control: None,
+        }))
     }
 
     /// Remembers `object`, which is stored and fresh, or just came.
@@ -111,9 +134,13 @@ impl Recent {
             return;
         }
         let mut entries = self.entries.borrow_mut();
+        if let Some(entry) = entries.get(&object.key).filter(|entry| Arc::ptr_eq(&entry.object, object)) {
+            entry.since.set(now);
+            return;
+        }
         let swept = self.swept.get().unwrap_or(UNIX_EPOCH);
         if !now.duration_since(swept).is_ok_and(|since| since < LIFE) {
-            entries.retain(|_, entry| entry.is_recent(now));
+            entries.retain(|_, entry| entry.is_worth_its_place(now));
             self.swept.set(Some(now));
         }
         if entries.len() >= ENTRIES_MAX {
@@ -123,9 +150,10 @@ impl Recent {
         let entry = Entry {
             prepared: Rc::new(deliver::prepare(object, object.body.body())),
             object: Arc::clone(object),
-            since: now,
+            since: Cell::new(now),
             age_s: Cell::new(object.age_s(now)),
             added,
+            collapsed: RefCell::default(),
         };
         entries.insert(object.key.clone(), entry);
     }
@@ -174,6 +202,27 @@ mod tests {
         assert!(!Rc::ptr_eq(&of_first, &prepared(&recent, &second)), "the same name, another object");
         let asked = Asked::of(&rules, "", "/live.m3u8", Some("_HLS_msn=1")).unwrap();
         assert!(recent.reply(&asked, &Purges::default(), UNIX_EPOCH).is_none(), "fresh for nobody else");
+    }
+
+    #[test]
+    fn what_was_prepared_serves_on_after_a_look_at_the_cache_and_goes_with_its_object() {
+        let (recent, rules) = (Recent::default(), KeyRules::new(TRACKING).unwrap());
+        let object = playlist(&rules);
+        let first = prepared(&recent, &object);
+        let later = UNIX_EPOCH + LIFE;
+        recent.remember(&object, later);
+        assert!(Rc::ptr_eq(&first, &prepared(&recent, &object)));
+        let entries = |recent: &Recent, now| {
+            let mut other = playlist(&rules);
+            Arc::get_mut(&mut other).unwrap().key = Asked::of(&rules, "", "/other", None).unwrap().to_key();
+            recent.remember(&other, now);
+            recent.entries.borrow().len()
+        };
+        assert_eq!(entries(&recent, later + LIFE), 2);
+        object.marks.set_gone();
+        assert_eq!(entries(&recent, later + 2 * LIFE), 1, "the cache has let go of it");
+        recent.remember(&playlist(&rules), later + 2 * LIFE);
+        assert_eq!(entries(&recent, later + 2 * LIFE + KEPT), 1, "nobody has asked for a long time");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use rillcast_http::Fields;
 
 /// The field.
 pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -123,6 +124,11 @@ impl CacheStatus {
     /// That of an outcome of which nothing else is known.
     pub const fn new(outcome: Outcome) -> Self {
         Self { outcome, ttl: None, forward_status: None, stored: false, detail: None }
+    }
+
+    /// The field, if there is one.
+    pub fn to_fields(&self) -> Fields {
+        self.to_value().map(|value| (CACHE_STATUS, value)).into_iter().collect()
     }
 
     /// The member of the list that is ours; `None` for responses that no origin has made (§2).
