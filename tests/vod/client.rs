@@ -102,11 +102,32 @@ impl Transfer {
     /// Reads to the end; a body of another length than promised fails the test.
     pub(crate) fn finish(mut self) -> Answer {
         self.drain().expect("the transfer ends well");
-        let answer = Answer { status: self.status, headers: self.headers, body: self.read };
+        let mut answer = Answer { status: self.status, headers: self.headers, body: self.read };
+        if answer.header("transfer-encoding").eq_ignore_ascii_case("chunked") {
+            answer.body = unchunked(&answer.body);
+            return answer;
+        }
         let has_body = !self.is_head && !matches!(answer.status, 204 | 304);
         let promised = answer.header("content-length").parse().ok().filter(|_| has_body).unwrap_or(0);
         assert_eq!(answer.body.len(), promised, "{} {:?}", answer.status, answer.headers);
         answer
+    }
+}
+
+/// The body in `chunks` (RFC 9112 §7.1), which caches in front of us send where they do not know a length; a body without
+/// its last chunk fails the test.
+fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let size = line(&mut chunks);
+        let size = size.split(';').next().and_then(|digits| usize::from_str_radix(digits.trim(), 16).ok());
+        let (chunk, rest) = chunks.split_at(size.expect("the size of a chunk"));
+        body.extend_from_slice(chunk);
+        chunks = rest;
+        assert_eq!(line(&mut chunks), "", "a chunk is as long as it says");
+        if chunk.is_empty() {
+            return body;
+        }
     }
 }
 
