@@ -1,7 +1,7 @@
 //! Micro benches of what an edge looks at with every request: how much its token and its client may ask, and where the
 //! client is.
 //!
-//! Times are the best of several repeats, as in [`crate::micro`]. The clock is not read: moments are made up, each later
+//! Times are the best of several repeats, as in [`mod@crate::micro`]. The clock is not read: moments are made up, each later
 //! than the one before, so that nobody ever meets a limit.
 
 use std::fmt::Write;
