@@ -282,7 +282,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Hashes keys by the hash they carry: for tables keyed by [`Key`] only.
+/// Hashes keys by the hash they carry: for tables keyed by [`Key`], or by a number that is a hash, only.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CarriedHash;
 

@@ -54,14 +54,37 @@ struct Entry {
     prepared: Rc<Prepared>,
     /// When the cache was last asked.
     since: Cell<SystemTime>,
-    /// The whole second of its age for which `added` holds.
-    age_s: Cell<u64>,
-    added: RefCell<Fields>,
-    /// The same of those who waited for it together.
-    collapsed: RefCell<Option<(CacheStatus, u64, Fields)>>,
+    /// What hits say.
+    hits: LastSaid,
+    /// What those say who have waited for it together.
+    waited: LastSaid,
+}
+
+/// The fields that answers about one object had last: the same ones for a whole second of its age.
+#[derive(Debug, Default)]
+struct LastSaid(RefCell<Option<(CacheStatus, u64, Fields)>>);
+
+impl LastSaid {
+    /// What an answer with `status` says at `now`.
+    fn fields(&self, object: &Object, status: CacheStatus, now: SystemTime) -> Fields {
+        let (age_s, mut last) = (object.age_s(now), self.0.borrow_mut());
+        match &*last {
+            Some((of, at_s, fields)) if *of == status && *at_s == age_s => Fields::clone(fields),
+            _ => {
+                let fields = deliver::added(status, object, now);
+                *last = Some((status, age_s, Fields::clone(&fields)));
+                fields
+            }
+        }
+    }
 }
 
 impl Entry {
+    fn reply(&self, said: &LastSaid, status: CacheStatus, now: SystemTime) -> Reply {
+        let (prepared, added) = (Rc::clone(&self.prepared), said.fields(&self.object, status, now));
+        Reply::Entity(Representation { prepared, added, cache_control: None })
+    }
+
     fn is_within(&self, life: Duration, now: SystemTime) -> bool {
         now.duration_since(self.since.get()).is_ok_and(|age| age < life)
     }
@@ -81,19 +104,7 @@ impl Recent {
             && !object.marks.is_gone()
             && object.lifetime.state(now) == State::Fresh
             && purges.standing(object) == Standing::Valid;
-        if !is_good {
-            return None;
-        }
-        let age_s = object.age_s(now);
-        if entry.age_s.replace(age_s) != age_s {
-            *entry.added.borrow_mut() = deliver::added(HIT, object, now);
-        }
-        let added = Fields::clone(&entry.added.borrow());
-        Some(Reply::Entity(Representation {
-            prepared: Rc::clone(&entry.prepared),
-            added,
-            cache_control: None,
-        }))
+        is_good.then(|| entry.reply(&entry.hits, HIT, now))
     }
 
     /// The answer from `object` for one of many who have waited for it: it is prepared once for all of them. `None` where
@@ -114,17 +125,7 @@ impl Recent {
     fn common(&self, object: &Arc<Object>, status: CacheStatus, now: SystemTime) -> Option<Reply> {
         let entries = self.entries.borrow();
         let entry = entries.get(&object.key).filter(|entry| Arc::ptr_eq(&entry.object, object))?;
-        let age_s = object.age_s(now);
-        let mut collapsed = entry.collapsed.borrow_mut();
-        let last = collapsed.as_ref().filter(|(of, at_s, _)| *of == status && *at_s == age_s);
-        let added =
-            last.map_or_else(|| deliver::added(status, object, now), |(_, _, added)| Fields::clone(added));
-        *collapsed = Some((status, age_s, Fields::clone(&added)));
-        Some(Reply::Entity(Representation {
-            prepared: Rc::clone(&entry.prepared),
-            added,
-            cache_control: None,
-        }))
+        Some(entry.reply(&entry.waited, status, now))
     }
 
     /// Remembers `object`, which is stored and fresh, or just came.
@@ -146,14 +147,12 @@ impl Recent {
         if entries.len() >= ENTRIES_MAX {
             entries.clear();
         }
-        let added = RefCell::new(deliver::added(HIT, object, now));
         let entry = Entry {
             prepared: Rc::new(deliver::prepare(object, object.body.body())),
             object: Arc::clone(object),
             since: Cell::new(now),
-            age_s: Cell::new(object.age_s(now)),
-            added,
-            collapsed: RefCell::default(),
+            hits: LastSaid::default(),
+            waited: LastSaid::default(),
         };
         entries.insert(object.key.clone(), entry);
     }
