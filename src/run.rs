@@ -13,7 +13,7 @@ use prometheus::Registry;
 use rillcast_edge::admission::authorize::Gate;
 use rillcast_edge::admission::geo::Places;
 use rillcast_edge::control::orders::ordered_limits::OrderedLimits;
-use rillcast_http::{HttpMetrics, Readiness, Server};
+use rillcast_http::{HttpMetrics, Readiness, Server, huge_pages};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::beside::Beside;
@@ -32,6 +32,12 @@ pub(crate) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let mut config = Config::load(args)?;
     let logs = logs::start(&config.log);
     config.server.access_log = logs.access_log();
+    // Before much memory is taken: what lies in huge pages by then stays there.
+    if !huge_pages::only_where_asked() {
+        tracing::debug!(
+            "the system decides what lies in huge pages; where that is all, who waits takes half as much again"
+        );
+    }
     open_files::raise(config.server.limits.connections as u64, config.assets.count);
     let background = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(BACKGROUND_THREADS)

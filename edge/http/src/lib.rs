@@ -79,6 +79,8 @@ pub use reply::{Fields, RawReply, Redirect, Reply, Representation};
 pub use request::{ClientAddress, Request, RequestBody, RequestBodyError, Transport};
 pub use request_id::RequestId;
 pub use respond::Responder;
+/// What the process says to the system about its memory.
+pub use rillcast_sys::huge_pages;
 /// Files mapped to be read: the origin's index lies in one.
 pub use rillcast_sys::map::Map;
 /// Memory that sockets may hold on to: the edge's cache lies in it.

@@ -5,6 +5,7 @@
 pub mod address_space;
 pub mod buffers;
 pub mod disk;
+pub mod huge_pages;
 pub mod kernel_tls;
 pub mod map;
 pub mod page;
