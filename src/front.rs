@@ -61,18 +61,18 @@ impl Handler for Front {
         self.edge.local()
     }
 
-    async fn handle(&self, local: &Self::Local, request: Request) -> Reply {
+    async fn handle(&self, local: &Self::Local, request: &mut Request) -> Reply {
         match request.path() {
-            path if Origin::owns(inner_path(path)) => self.edge.serve(local, &request).await,
+            path if Origin::owns(inner_path(path)) => self.edge.serve(local, request).await,
             "/healthz" => ops::healthz(),
             "/readyz" => ops::readyz(&self.readiness),
             "/metrics" if self.metrics_from.contains(request.client.ip) => ops::metrics(&self.registry),
             path => match self.edge.near() {
-                None => self.edge.serve(local, &request).await,
-                Some(NearOrigin(origin)) => match self.edge.admit_open(&request) {
+                None => self.edge.serve(local, request).await,
+                Some(NearOrigin(origin)) => match self.edge.admit_open(request) {
                     Err(refusal) => refusal,
                     Ok(()) if path == "/library.json" => {
-                        Box::pin(library::reply(origin, &self.edge, &self.pass, &request)).await
+                        Box::pin(library::reply(origin, &self.edge, &self.pass, request)).await
                     }
                     Ok(()) => page::reply(path).unwrap_or_else(|| Problem::not_found().into()),
                 },

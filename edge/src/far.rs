@@ -146,19 +146,21 @@ impl FarEdge {
         asked: &Asked<'_>,
         now: SystemTime,
     ) -> (Reply, CacheStatus) {
-        match live::hold(&self.holds, &self.stock, asked).await {
-            Ok(Some(object)) => {
-                let status = CacheStatus::new(Outcome::Collapsed);
-                let reply = match recent.reply_from(&object, status, now) {
-                    Some(reply) => reply,
-                    None => deliver::object(&object, status, now).await,
-                };
-                (reply, status)
-            }
+        // Taken out of what was waited for: matched as it is, a refusal would keep its room in all that follows.
+        let waited_for = match live::hold(&self.holds, &self.stock, asked).await {
+            Ok(object) => object,
+            Err(problem) => return local(problem),
+        };
+        let Some(object) = waited_for else {
             // It may have waited for long.
-            Ok(None) => self.find(recent, request, asked, now.max((self.stock.clock)())).await,
-            Err(problem) => local(problem),
-        }
+            return self.find(recent, request, asked, now.max((self.stock.clock)())).await;
+        };
+        let status = CacheStatus::new(Outcome::Collapsed);
+        let reply = match recent.reply_from(&object, status, now) {
+            Some(reply) => reply,
+            None => deliver::object(&object, status, now).await,
+        };
+        (reply, status)
     }
 
     /// Answers with `problem`, which lies with the request.

@@ -19,7 +19,7 @@ use rillcast_edge::live_hold::HoldLimits;
 use rillcast_edge::observe::metrics::EdgeMetrics;
 use rillcast_edge::upstream::dial::{Dialing, Pipe};
 use rillcast_edge::upstream::{Dial, UpstreamConfig, UpstreamMetrics, Upstreams, UpstreamsConfig};
-use rillcast_http::{CompressionLimits, Compressor, Cors, Question, Request, Responder};
+use rillcast_http::{CompressionLimits, Compressor, Cors, Request, Responder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::{Instant, advance, sleep};
@@ -262,9 +262,8 @@ impl World {
         if is_range {
             request.headers.insert(http::header::RANGE, http::HeaderValue::from_static("bytes=5-"));
         }
-        let question = Question::of(&request);
         let reply = self.edge.serve(&self.recent, &request, "", &target, None).await;
-        let (head, body) = self.responder.respond(&question, reply).await.into_parts();
+        let (head, body) = self.responder.respond(&request, reply).await.into_parts();
         let declared: Option<usize> =
             head.headers.get(http::header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
         let Ok(body) = body.collect(1 << 20).await else { return };

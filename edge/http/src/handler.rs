@@ -28,8 +28,8 @@ pub trait Handler: Send + Sync + 'static {
     /// What it keeps on a core that starts now. Called on the core's own thread.
     fn local(&self) -> Self::Local;
 
-    /// Answers one request. The future is dropped when the client goes away.
-    fn handle(&self, local: &Self::Local, request: Request) -> impl Future<Output = Reply>;
+    /// Answers one request, of which it may take the body. The future is dropped when the client goes away.
+    fn handle(&self, local: &Self::Local, request: &mut Request) -> impl Future<Output = Reply>;
 
     /// The class of routes `path` belongs to: the only thing metrics and the access log know about an address.
     fn route(&self, local: &Self::Local, path: &str) -> RouteClass;

@@ -150,12 +150,12 @@ impl RequestBody {
         Self((!body.is_end_stream()).then_some(body))
     }
 
-    /// Reads the whole body into memory.
+    /// Reads the whole body into memory; nothing is left of it then.
     ///
     /// # Errors
     /// See [`RequestBodyError`]; at most `limit_bytes` plus one frame are ever held.
-    pub async fn collect(self, limit_bytes: usize, within: Duration) -> Result<Bytes, RequestBodyError> {
-        let Some(mut incoming) = self.0 else { return Ok(Bytes::new()) };
+    pub async fn collect(&mut self, limit_bytes: usize, within: Duration) -> Result<Bytes, RequestBodyError> {
+        let Some(mut incoming) = self.0.take() else { return Ok(Bytes::new()) };
         let too_long = || RequestBodyError::TooLong { limit_bytes };
         if incoming.size_hint().lower() > u64::try_from(limit_bytes).unwrap_or(u64::MAX) {
             return Err(too_long());

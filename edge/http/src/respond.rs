@@ -20,9 +20,9 @@ use crate::{
     entity::Entity,
     prepared::{Prepared, remove_ours},
     problem::{PROBLEM_JSON, Problem},
-    question::Question,
     range::{self, RangeAnswer},
     reply::{RawReply, Redirect, Reply, Representation},
+    request::Request,
     request_id::X_REQUEST_ID,
 };
 
@@ -36,34 +36,39 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Turns `reply` into the response to `question`, with its id and what CORS permits.
+    /// Turns `reply` into the response to `request`, with its id and what CORS permits.
     ///
     /// Must run inside a tokio runtime when entities may be compressed.
-    pub async fn respond(&self, question: &Question, reply: Reply) -> Response<Body> {
+    pub async fn respond(&self, request: &Request, reply: Reply) -> Response<Body> {
         let mut response = match reply {
             Reply::Entity(mut representation) => {
                 let cache_control = representation.cache_control.take();
-                let mut response = serve(question, representation, self).await;
+                let mut response = serve(request, representation, self).await;
                 if let Some(instead) = cache_control {
                     response.headers_mut().insert(header::CACHE_CONTROL, instead);
                 }
                 response
             }
-            Reply::Problem(problem) => self.permit(question, explain(question, *problem)),
-            Reply::Redirect(redirect) => self.permit(question, send_elsewhere(*redirect)),
-            Reply::Raw(raw) => self.permit(question, pass(*raw)),
+            Reply::Problem(problem) => self.permit(request, explain(request, *problem)),
+            Reply::Redirect(redirect) => self.permit(request, send_elsewhere(*redirect)),
+            Reply::Raw(raw) => self.permit(request, pass(*raw)),
         };
-        if *question.method() == Method::HEAD {
+        if request.method == Method::HEAD {
             *response.body_mut() = Body::new();
         }
-        response.headers_mut().insert(X_REQUEST_ID, question.id().to_header_value());
+        response.headers_mut().insert(X_REQUEST_ID, request.id.to_header_value());
         response
     }
 
-    fn permit(&self, question: &Question, mut response: Response<Body>) -> Response<Body> {
-        self.cors.permit(question.origin(), response.headers_mut());
+    fn permit(&self, request: &Request, mut response: Response<Body>) -> Response<Body> {
+        self.cors.permit(origin(request), response.headers_mut());
         response
     }
+}
+
+/// The page that asks, if one says so.
+fn origin(request: &Request) -> Option<&HeaderValue> {
+    request.headers.get(header::ORIGIN)
 }
 
 /// 405 with the methods that would do.
@@ -75,7 +80,7 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Problem {
     problem
 }
 
-async fn serve(question: &Question, representation: Representation, responder: &Responder) -> Response<Body> {
+async fn serve(request: &Request, representation: Representation, responder: &Responder) -> Response<Body> {
     let Representation { prepared, added, .. } = representation;
     let Responder { compressor, cors } = responder;
     let with_added = |mut response: Response<Body>| {
@@ -84,14 +89,14 @@ async fn serve(question: &Question, representation: Representation, responder: &
     };
     // A prepared head permits all pages where all may read it.
     let permitted = |mut response: Response<Body>| {
-        cors.permit_listed(question.origin(), response.headers_mut());
+        cors.permit_listed(origin(request), response.headers_mut());
         response
     };
-    let explain = |problem| with_added(responder.permit(question, explain(question, problem)));
+    let explain = |problem| with_added(responder.permit(request, explain(request, problem)));
     let plain = prepared.compressible(compressor);
-    let mut coding = plain.as_ref().and_then(|_| Coding::negotiate(question.headers()));
+    let mut coding = plain.as_ref().and_then(|_| Coding::negotiate(&request.headers));
 
-    match conditional::evaluate(question.headers(), prepared.validators(coding)) {
+    match conditional::evaluate(&request.headers, prepared.validators(coding)) {
         Verdict::NotModified => return with_added(permitted(not_modified(&prepared, coding, cors))),
         Verdict::Failed => return explain(precondition_failed(prepared.entity())),
         Verdict::Proceed => {}
@@ -113,7 +118,7 @@ async fn serve(question: &Question, representation: Representation, responder: &
         return explain(problem);
     }
     let len = prepared.len(coding);
-    match asked_range(question, &prepared, coding) {
+    match asked_range(request, &prepared, coding) {
         RangeAnswer::Unsatisfiable => explain(unsatisfiable(len)),
         RangeAnswer::Part(part) => {
             let (mut headers, body) = prepared.into_whole(coding, cors, &added);
@@ -136,16 +141,16 @@ fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body
 }
 
 /// `Range` counts for GET only (RFC 9110 §14.2), once, and when `If-Range` agrees.
-fn asked_range(question: &Question, prepared: &Prepared, coding: Option<Coding>) -> RangeAnswer {
-    let mut fields = question.headers().get_all(header::RANGE).iter();
+fn asked_range(request: &Request, prepared: &Prepared, coding: Option<Coding>) -> RangeAnswer {
+    let mut fields = request.headers.get_all(header::RANGE).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return RangeAnswer::Whole };
     if prepared.entity().body.is_open() {
         // Where a range would end cannot be said yet; the whole is as good an answer (RFC 9110 §14.2).
         return RangeAnswer::Whole;
     }
     let validators = prepared.validators(coding);
-    let counts = *question.method() == Method::GET
-        && conditional::is_range_allowed(question.headers(), validators, question.received());
+    let counts = request.method == Method::GET
+        && conditional::is_range_allowed(&request.headers, validators, request.received);
     if counts { range::decide(field.as_bytes(), prepared.len(coding)) } else { RangeAnswer::Whole }
 }
 
@@ -184,9 +189,9 @@ fn changed_source(body: &Body) -> Option<Problem> {
     Some(Problem { slug: "source_changed", ..Problem::unavailable("the source has just changed", retry) })
 }
 
-fn explain(question: &Question, problem: Problem) -> Response<Body> {
+fn explain(request: &Request, problem: Problem) -> Response<Body> {
     let retry_after = problem.retry_after_value();
-    let body = Body::from(problem.to_json(Some(question.id().as_str())));
+    let body = Body::from(problem.to_json(Some(request.id.as_str())));
     let mut headers = problem.headers;
     headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     headers.insert(header::CACHE_CONTROL, problem.cache_control);

@@ -81,8 +81,8 @@ impl Handler for Door {
         self.0.local()
     }
 
-    async fn handle(&self, local: &Self::Local, request: Request) -> Reply {
-        self.0.serve(local, &request).await
+    async fn handle(&self, local: &Self::Local, request: &mut Request) -> Reply {
+        self.0.serve(local, request).await
     }
 
     fn route(&self, _: &Self::Local, path: &str) -> RouteClass {

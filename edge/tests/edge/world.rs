@@ -20,7 +20,7 @@ use rillcast_edge::{
     observe::metrics::EdgeMetrics,
     upstream::{Dial, UpstreamMetrics, Upstreams},
 };
-use rillcast_http::{CompressionLimits, Compressor, Cors, Question, Request, Responder};
+use rillcast_http::{CompressionLimits, Compressor, Cors, Request, Responder};
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
@@ -122,10 +122,9 @@ impl World {
         for (name, value) in fields {
             request.headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let question = Question::of(&request);
         let (path, query) = (request.path(), request.query());
         let reply = self.edge.serve(&self.recent, &request, "", path, query).await;
-        let (head, body) = self.responder.respond(&question, reply).await.into_parts();
+        let (head, body) = self.responder.respond(&request, reply).await.into_parts();
         let declared =
             head.headers.get("content-length").map(|len| len.to_str().unwrap().parse::<u64>().unwrap());
         let body = body.collect(BODY_BYTES_MAX).await.map_err(|error| error.to_string());

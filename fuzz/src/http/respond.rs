@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use rillcast_http::conditional::last_modified_value;
-use rillcast_http::{
-    Body, CompressionLimits, Compressor, Cors, Encoding, Entity, Question, Reply, Request, Responder,
-};
+use rillcast_http::{Body, CompressionLimits, Compressor, Cors, Encoding, Entity, Reply, Request, Responder};
 
 use super::conditions::tag;
 use crate::fields;
@@ -105,8 +103,7 @@ fn answer(method: Method, headers: &HeaderMap, entity: Entity) -> Response<Body>
     let mut request = Request::internal("/", at(NOW)).expect("a path");
     request.method = method;
     request.headers = headers.clone();
-    let question = Question::of(&request);
-    let mut answering = pin!(responder.respond(&question, Reply::from(entity)));
+    let mut answering = pin!(responder.respond(&request, Reply::from(entity)));
     match answering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(response) => response,
         Poll::Pending => unreachable!("waits for nothing"),

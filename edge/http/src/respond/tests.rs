@@ -42,7 +42,7 @@ async fn ask(
     }
     let compressor = Compressor::new(CompressionLimits::default());
     let responder = Responder { compressor, cors: Cors::default() };
-    responder.respond(&Question::of(&request), reply.into()).await
+    responder.respond(&request, reply.into()).await
 }
 
 async fn get(lines: &[(HeaderName, &'static str)], reply: impl Into<Reply>) -> Response<Body> {

@@ -128,9 +128,17 @@ impl<H: Handler> Connection<H> {
         };
         // Boxed, as is all that is large and short: a connection that waits keeps room for nothing else.
         match tokio::time::timeout(limits.handshake_time, Box::pin(self.take_front(socket))).await {
-            Ok(Ok(Front::Plain { socket, is_http2 })) => {
-                self.speak_plain(socket, is_http2, watch).await;
+            Ok(Ok(Front::Plain { socket, is_http2: true })) => {
+                self.speak_http(socket, Transport::PlainHttp2, None, watch).await;
             }
+            // Tokens are for HTTP/1.1 only, whose bodies reach the socket as they are.
+            Ok(Ok(Front::Plain { socket, .. })) => match self.courier.take() {
+                Some(courier) => {
+                    let (socket, outlet) = socket.into_zero_copy(&courier);
+                    self.speak_http(socket, Transport::PlainHttp1, Some(outlet), watch).await;
+                }
+                None => self.speak_http(socket, Transport::PlainHttp1, None, watch).await,
+            },
             Ok(Ok(Front::Tls(stream))) => {
                 let is_http2 = tls::is_http2(stream.get_ref().1);
                 let transport = if is_http2 { Transport::TlsHttp2 } else { Transport::TlsHttp1 };
@@ -172,20 +180,6 @@ impl<H: Handler> Connection<H> {
             None => return Err(EarlyEnd::Draining),
         };
         Ok(Front::Plain { socket, is_http2 })
-    }
-
-    /// HTTP without TLS; tokens for HTTP/1.1 only, whose bodies reach the socket as they are.
-    async fn speak_plain(self, socket: Socket, is_http2: bool, watch: Watch<'_>) {
-        match &self.courier {
-            Some(courier) if !is_http2 => {
-                let (socket, outlet) = socket.into_zero_copy(courier);
-                self.speak_http(socket, Transport::PlainHttp1, Some(outlet), watch).await;
-            }
-            _ => {
-                let transport = if is_http2 { Transport::PlainHttp2 } else { Transport::PlainHttp1 };
-                self.speak_http(socket, transport, None, watch).await;
-            }
-        }
     }
 
     async fn speak_http<T: AsyncRead + AsyncWrite + Unpin + 'static>(

@@ -3,7 +3,9 @@
 use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, rc::Rc, time::SystemTime};
 
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts, uri::PathAndQuery,
+};
 use hyper::body::Incoming;
 
 use super::{
@@ -20,11 +22,11 @@ use crate::{
     frames::{Carrier, Frames},
     handler::{Handler, READ_METHODS},
     problem::Problem,
-    question::Question,
     reply::{RawReply, Reply, Representation},
     request::{self, ClientAddress, RequestBody, Transport},
     request_id::RequestId,
     respond::method_not_allowed,
+    trace::Trace,
 };
 
 /// Answers the requests of one connection.
@@ -52,46 +54,82 @@ impl From<Reply> for Decision {
     }
 }
 
+/// A request that was looked at, and what is known of the answer.
+struct Taken {
+    request: request::Request,
+    exchange: Exchange,
+    /// None where the handler is to be asked.
+    decision: Option<Decision>,
+    is_chunked: bool,
+}
+
 impl<H: Handler> Service<H> {
-    /// Answers one request. Dropped when the client goes away.
-    pub(super) async fn answer(
+    /// Answers one request. The future is dropped when the client goes away.
+    pub(super) fn answer(
         self: Rc<Self>,
         request: Request<Incoming>,
-    ) -> Result<Response<Frames>, Infallible> {
+    ) -> impl Future<Output = Result<Response<Frames>, Infallible>> {
+        // Outside of the future: one that waits would keep the room that this takes.
+        let Taken { mut request, exchange, mut decision, is_chunked } = self.take(request);
+        async move {
+            let Decision { reply, preflight, is_last } = match decision.take() {
+                Some(decision) => decision,
+                None => self.ask(&mut request, &exchange).await.into(),
+            };
+            let reply = self.warm(&request, reply);
+            let responder = &self.core.shared.responder;
+            let (mut head, body) = responder.respond(&request, reply).await.into_parts();
+            if let Some(methods) = preflight {
+                responder.cors.answer_preflight(methods, &mut head.headers);
+            }
+            // A drain may have begun while the connection was not looking.
+            let is_draining = self.drain.has_begun();
+            if (is_last || is_chunked || is_draining) && !self.transport.is_http2() {
+                head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            exchange.answered(head.status);
+            let body = Frames::new(body, self.carrier.clone(), exchange);
+            Ok(Response::from_parts(head, body))
+        }
+    }
+
+    /// Names a request and answers it where the server can by itself.
+    fn take(&self, request: Request<Incoming>) -> Taken {
         let shared = &self.core.shared;
-        let (head, incoming) = request.into_parts();
-        let id = RequestId::from_headers(&head.headers).unwrap_or_else(|| self.core.ids.make());
-        let client = client_address::resolve(self.peer, &head.headers, &shared.trusted_proxies);
-        let now = (shared.time_of_day)();
-        let exchange = self.begin(&head, &id, client, now);
-        let question = Question::new(head.method.clone(), &head.headers, id, self.transport, now);
+        let (Parts { method, uri, version, headers, .. }, incoming) = request.into_parts();
+        let id = RequestId::from_headers(&headers).unwrap_or_else(|| self.core.ids.make());
+        let client = client_address::resolve(self.peer, &headers, &shared.trusted_proxies);
+        let received = (shared.time_of_day)();
+        let exchange = self.begin(&method, &id, client, received);
         // hyper has resolved a Transfer-Encoding beside a Content-Length; what is behind such a request cannot be
         // trusted to be one (RFC 9112 §6.1).
-        let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
-
-        let decision = self.decide(head, incoming, &question, client, &exchange).await;
-        let reply = self.warm(&question, decision.reply);
-        let response = shared.responder.respond(&question, reply).await;
-
-        let (mut head, body) = response.into_parts();
-        if let Some(methods) = decision.preflight {
-            shared.responder.cors.answer_preflight(methods, &mut head.headers);
-        }
-        // A drain may have begun while the connection was not looking.
-        let is_draining = self.drain.has_begun();
-        if (decision.is_last || is_chunked || is_draining) && !self.transport.is_http2() {
-            head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        exchange.answered(head.status);
-        let body = Frames::new(body, self.carrier.clone(), exchange);
-        Ok(Response::from_parts(head, body))
+        let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
+        let (target, refusal) = match admission::admit(&method, &uri, version, &headers, &shared.limits) {
+            Ok(target) => (target, None),
+            Err(problem) => (
+                PathAndQuery::from_static("/"),
+                Some(Decision { is_last: true, ..Reply::from(problem).into() }),
+            ),
+        };
+        let mut request = request::Request {
+            method,
+            target,
+            headers,
+            client,
+            id,
+            transport: self.transport,
+            received,
+            body: RequestBody::incoming(incoming),
+            trace: Trace::default(),
+        };
+        let decision = refusal.or_else(|| self.decide(&mut request, &exchange));
+        Taken { request, exchange, decision, is_chunked }
     }
 
     /// Gives the entity its bytes from memory, where they are hot and the transport cannot send from a file. A
     /// question with a condition is mostly answered without any.
-    fn warm(&self, question: &Question, mut reply: Reply) -> Reply {
-        let is_read =
-            *question.method() == Method::GET && !question.headers().contains_key(header::IF_NONE_MATCH);
+    fn warm(&self, request: &request::Request, mut reply: Reply) -> Reply {
+        let is_read = request.method == Method::GET && !request.headers.contains_key(header::IF_NONE_MATCH);
         if let Reply::Entity(Representation { prepared, .. }) = &mut reply
             && let Some(content) = prepared.entity().content
             && is_read
@@ -107,62 +145,49 @@ impl<H: Handler> Service<H> {
         reply
     }
 
-    fn begin(&self, head: &Parts, id: &RequestId, client: ClientAddress, received: SystemTime) -> Exchange {
-        let (id, method) = (id.clone(), head.method.clone());
+    fn begin(
+        &self,
+        method: &Method,
+        id: &RequestId,
+        client: ClientAddress,
+        received: SystemTime,
+    ) -> Exchange {
+        let (id, method) = (id.clone(), method.clone());
         let beginning = Beginning { id, method, client: client.ip, transport: self.transport, received };
         Exchange::begin(Rc::clone(&self.core.observer), Rc::clone(&self.activity), beginning)
     }
 
-    /// What to reply: by the server where it can, by the handler else.
-    async fn decide(
-        &self,
-        head: Parts,
-        incoming: Incoming,
-        question: &Question,
-        client: ClientAddress,
-        exchange: &Exchange,
-    ) -> Decision {
-        let limits = &self.core.shared.limits;
-        let Parts { method, uri, version, headers, .. } = head;
-        let target = match admission::admit(&method, &uri, version, &headers, limits) {
-            Ok(target) => target,
-            Err(problem) => return Decision { is_last: true, ..Reply::from(problem).into() },
-        };
+    /// What the server replies by itself; none where the handler is to be asked, for which `request` is then made ready.
+    fn decide(&self, request: &mut request::Request, exchange: &Exchange) -> Option<Decision> {
         let Hosted { handler, local } = &*self.core.hosted;
-        if target.path() == "*" {
-            return options(READ_METHODS).into();
+        let path = request.target.path();
+        if path == "*" {
+            return Some(options(READ_METHODS).into());
         }
-        let path = target.path();
         let shown = exchange.is_logged().then(|| handler.logged_path(local, path)).flatten();
         exchange.routed(handler.route(local, path), shown.map(Into::into));
         let allowed = handler.allowed_methods(path);
-        if method == Method::OPTIONS {
-            let preflight = is_preflight(&method, &headers).then_some(allowed);
-            return Decision { preflight, ..options(allowed).into() };
+        if request.method == Method::OPTIONS {
+            let preflight = is_preflight(&request.method, &request.headers).then_some(allowed);
+            return Some(Decision { preflight, ..options(allowed).into() });
         }
-        if !allowed.contains(&method) {
-            return Reply::from(method_not_allowed(allowed)).into();
+        if !allowed.contains(&request.method) {
+            return Some(Reply::from(method_not_allowed(allowed)).into());
         }
-        let trace = handler.trace();
-        exchange.asked(trace.clone());
-        let request = request::Request {
-            method,
-            target,
-            headers,
-            client,
-            id: question.id().clone(),
-            transport: self.transport,
-            received: question.received(),
-            body: RequestBody::incoming(incoming),
-            trace,
-        };
+        request.trace = handler.trace();
+        exchange.asked(request.trace.clone());
+        None
+    }
+
+    /// The handler's reply.
+    async fn ask(&self, request: &mut request::Request, exchange: &Exchange) -> Reply {
+        let Hosted { handler, local } = &*self.core.hosted;
         // A bug in one answer must not cost the other streams of the connection theirs.
         let handled = AssertUnwindSafe(handler.handle(local, request)).catch_unwind().await;
-        let reply = handled.unwrap_or_else(|_| {
+        handled.unwrap_or_else(|_| {
             exchange.panicked();
             Problem::internal().into()
-        });
-        reply.into()
+        })
     }
 }
 

@@ -75,7 +75,7 @@ impl Handler for Stage {
 
     fn local(&self) -> Self::Local {}
 
-    async fn handle(&self, (): &(), request: Request) -> Reply {
+    async fn handle(&self, (): &(), request: &mut Request) -> Reply {
         *request.trace.own::<RefCell<String>>().unwrap().borrow_mut() = request.path().to_owned();
         match request.path() {
             "/memory" => text("hello").into(),

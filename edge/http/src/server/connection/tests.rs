@@ -64,7 +64,7 @@ impl Handler for Film {
 
     fn local(&self) -> Self::Local {}
 
-    async fn handle(&self, (): &(), _request: crate::request::Request) -> Reply {
+    async fn handle(&self, (): &(), _request: &mut crate::request::Request) -> Reply {
         Entity::new(HeaderValue::from_static("video/mp4"), FileExtent::whole(Arc::clone(&self.0))).into()
     }
 
