@@ -47,7 +47,8 @@ use crate::{
     buffer_pool::BufferShare,
     cold_reads::ColdShare,
     growing::{Broken, GrowingPart},
-    socket::zero_copy::{Outlet, wake_after_others},
+    pause::Pause,
+    socket::zero_copy::Outlet,
 };
 
 /// Longest frame cut from bytes in memory on HTTP/2, in bytes. There the flow of one stream is only seen between
@@ -122,8 +123,9 @@ pub(crate) struct Frames {
     is_open: bool,
     /// Of those, bytes to be read before a token is thought of again.
     read_first: u64,
-    /// Whether the others are let pass before the first byte.
+    /// Whether the others are yet to be let pass, before the first byte.
     lets_pass: bool,
+    pause: Pause,
     carrier: Carrier,
     /// What the disk thread reads for this body.
     disk: Option<DiskPieces>,
@@ -145,6 +147,7 @@ impl Frames {
             is_open: body.is_open(),
             read_first: 0,
             lets_pass: is_of_many,
+            pause: Pause::default(),
             sources: body.into_sources(),
             disk: carrier.cold.clone().map(DiskPieces::new),
             carrier,
@@ -275,9 +278,9 @@ impl http_body::Body for Frames {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FrameError>>> {
         if std::mem::take(&mut self.lets_pass) {
-            wake_after_others(cx);
-            return Poll::Pending;
+            self.pause.begin(cx);
         }
+        ready!(self.pause.poll(cx));
         let next = ready!(self.poll_next(cx));
         Poll::Ready(match next {
             Some(Ok(bytes)) => {

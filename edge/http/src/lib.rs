@@ -37,6 +37,7 @@ mod listen;
 pub mod metrics;
 pub mod networks;
 pub mod ops;
+mod pause;
 pub mod prepared;
 pub mod problem;
 pub mod proxy_protocol;

@@ -10,9 +10,9 @@ use std::{
     cell::{Cell, RefCell},
     io,
     os::fd::AsFd as _,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -24,10 +24,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use super::Socket;
-use crate::body_source::SourceFile;
+use crate::{body_source::SourceFile, pause::Pause};
 
 /// Bytes a connection may send before others get their turn.
-const TURN_BYTES: usize = 1 << 20;
+const TURN_BYTES: usize = 2 << 20;
 /// The same for the first turn of a body that many have waited for: each of them gets a first byte before anybody gets much.
 const FIRST_TURN_BYTES: usize = 64 << 10;
 /// Bytes that the kernel may hold unsent of a connection that has sent a token (`TCP_NOTSENT_LOWAT`). They are the page
@@ -46,6 +46,8 @@ pub(crate) struct ZeroCopySocket {
     pace: Pace,
     /// Bytes sent in this turn.
     turn_bytes: usize,
+    /// Between two turns.
+    pause: Pause,
     /// What the kernel was told to hold unsent, as far as it was told.
     unsent_bytes: Option<Unsent>,
 }
@@ -141,6 +143,7 @@ impl Socket {
             outlet: outlet.clone(),
             pace: Pace::default(),
             turn_bytes: 0,
+            pause: Pause::default(),
             unsent_bytes: None,
         };
         (socket, outlet)
@@ -200,9 +203,9 @@ impl ZeroCopySocket {
         self.make_room()?;
         if self.turn_bytes >= self.outlet.turn_bytes() {
             self.end_turn();
-            wake_after_others(cx);
-            return Poll::Pending;
+            self.pause.begin(cx);
         }
+        ready!(self.pause.poll(cx));
         loop {
             let Poll::Ready(ready) = self.socket.stream.borrow().poll_write_ready(cx) else {
                 self.end_turn();
@@ -214,13 +217,6 @@ impl ZeroCopySocket {
             }
         }
     }
-}
-
-/// Wakes the task when all others had a turn, those too whose sockets have become ready: the runtime looks at sockets
-/// only when nothing is left to run, or after 61 turns. Woken at once, the few that are ready had most of those.
-pub(crate) fn wake_after_others(cx: &mut Context<'_>) {
-    let yielded = pin!(tokio::task::yield_now()).poll(cx);
-    debug_assert!(yielded.is_pending(), "it wakes whoever polls it first");
 }
 
 impl AsyncRead for ZeroCopySocket {
