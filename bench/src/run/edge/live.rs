@@ -25,13 +25,13 @@ const VIEWERS: usize = 10_000;
 const LEVELS: [usize; 12] = [100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 4000, 6000, 10_000];
 /// Files that server and client have open besides connections.
 const OTHER_FILES: u64 = 500;
-/// The usual length of a part. One must be whole within this time of its arrival, or its viewer falls behind.
-const PART: Duration = Duration::from_millis(200);
-/// A length at which a core that does not answer 50,000 playlists a second still has all viewers waiting before the next
-/// part comes.
-const CALM_PART: Duration = Duration::from_millis(500);
+/// A length of parts at which all viewers wait again before the next part comes, as the target says that they do.
+const PART: Duration = Duration::from_millis(500);
+/// The shortest usual one: a core that does not answer 50,000 playlists a second never has all of them waiting
+/// (decision 0003). One must be whole within this time of its arrival, or its viewer falls behind.
+const SHORT_PART: Duration = Duration::from_millis(200);
 /// Row and length of a part.
-const ROWS: [(&str, Duration); 2] = [("E5", PART), ("E5-calm", CALM_PART)];
+const ROWS: [(&str, Duration); 2] = [("E5", PART), ("E5-dense", SHORT_PART)];
 /// The figures of a crowd, in the order of [`Crowd`].
 const FIGURES: [(&str, &str, Unit); 6] = [
     ("waits", "requests that wait at the origin, a playlist", Unit::Requests),
@@ -125,20 +125,20 @@ fn sustained(rig: &Rig, progress: &mut Progress) -> anyhow::Result<Figure> {
     for viewers in LEVELS {
         progress.tell(&format!("E5: {viewers} viewers who fetch every part"));
         // A fresh server: one that is behind still counts the connections of the viewers before, who had the same addresses.
-        let channel = Channel::open(rig, PART)?;
+        let channel = Channel::open(rig, SHORT_PART)?;
         channel.compare()?;
         part_bytes = channel.stream.part_bytes();
         let seen = channel.watch(rig, viewers, true)?;
         progress.spent(crowd_time(rig));
         let slowest = Duration::from_micros(u64::from(quantile(&seen.part_us, 0.99)));
-        if seen.part_us.is_empty() || slowest > PART {
+        if seen.part_us.is_empty() || slowest > SHORT_PART {
             break;
         }
         most = viewers;
     }
     let title = format!(
         "viewers who fetch every part of {part_bytes} bytes, and 99 % of them within {} ms of its arrival",
-        PART.as_millis()
+        SHORT_PART.as_millis()
     );
     Ok(Figure::alone("E5-viewers", &title, Unit::Viewers, vec![most as f64]))
 }
