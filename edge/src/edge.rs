@@ -160,12 +160,7 @@ impl<N: Near> Edge<N> {
         };
         self.note(request, &admitted);
         let reply = self.ask(local, request, &admitted).await;
-        if self.is_personal(&admitted) { local.personal.lead_on(reply, request.path()) } else { reply }
-    }
-
-    /// Whether another who asks for the same might be refused.
-    fn is_personal(&self, admitted: &Admitted<'_>) -> bool {
-        admitted.grant.is_some() || self.gate.territory.concerns(admitted.environment(), admitted.path)
+        if admitted.is_for_some { local.personal.lead_on(reply, request.path()) } else { reply }
     }
 
     /// The answer of whoever has it, for those who may see it.
@@ -190,8 +185,8 @@ impl<N: Near> Edge<N> {
     /// # Errors
     /// The refusal, which is counted.
     pub fn admit_open(&self, request: &Request) -> Result<(), Reply> {
-        let problem = self.gate.locate(request, "", request.path());
-        problem.map_err(|problem| self.refuse(request, Instead::Elsewhere(problem)))
+        let located = self.gate.locate(request, "", request.path()).map(drop);
+        located.map_err(|problem| self.refuse(request, Instead::Elsewhere(problem)))
     }
 
     /// Whether the rules of countries let the client of `request` see what is at `path` and public.

@@ -95,6 +95,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) path: &'a str,
     /// What the token allows, if there was one that counted.
     pub(crate) grant: Option<Arc<Grant>>,
+    /// Whether another who asks for the same might be refused.
+    pub(crate) is_for_some: bool,
 }
 
 impl Admitted<'_> {
@@ -145,17 +147,19 @@ impl Gate {
     /// Lets `request` pass, or says why not, or where the same is under a better address.
     pub(crate) fn admit<'a>(&self, request: &'a Request) -> Result<Admitted<'a>, Instead> {
         let admitted = self.authorize(request)?;
-        self.locate(request, admitted.environment(), admitted.path).map_err(Instead::Elsewhere)?;
-        Ok(admitted)
+        let is_for_some = self.locate(request, admitted.environment(), admitted.path);
+        let is_for_some = is_for_some.map_err(Instead::Elsewhere)?;
+        Ok(Admitted { is_for_some: is_for_some || admitted.is_for_some, ..admitted })
     }
 
-    /// Lets `path` of `environment` be seen where the client of `request` is, or says why not.
+    /// Lets `path` of `environment` be seen where the client of `request` is, or says why not. Says whether anybody
+    /// elsewhere might be refused.
     pub(crate) fn locate(
         &self,
         request: &Request,
         environment: &str,
         path: &str,
-    ) -> Result<(), Box<Problem>> {
+    ) -> Result<bool, Box<Problem>> {
         self.territory.check(self.places.as_deref(), request.client.ip, environment, path)
     }
 
@@ -163,7 +167,7 @@ impl Gate {
         let path = request.path();
         if let Some(split) = TokenPath::split(path) {
             let grant = self.check(split.token(), split.rest(), request)?;
-            return Ok(Admitted { path: split.rest(), grant: Some(grant) });
+            return Ok(Admitted { path: split.rest(), grant: Some(grant), is_for_some: true });
         }
         if path.starts_with(TOKEN_PATH_START) {
             return Err(TokenError::Malformed { what: "nothing follows it" }.into());
@@ -173,7 +177,7 @@ impl Gate {
             return Err(TokenError::Malformed { what: "two slashes stand before it" }.into());
         }
         if !self.private.contain(path) {
-            return Ok(Admitted { path, grant: None });
+            return Ok(Admitted { path, grant: None, is_for_some: false });
         }
         if let Some(token) = request.query().and_then(token_of_query) {
             self.check(token, path, request)?;
@@ -181,7 +185,7 @@ impl Gate {
         }
         let token = token_of_headers(&request.headers, &self.cookie).ok_or(TokenError::Missing)?;
         let grant = self.check(token, path, request)?;
-        Ok(Admitted { path, grant: Some(grant) })
+        Ok(Admitted { path, grant: Some(grant), is_for_some: true })
     }
 
     fn check(&self, token: &str, path: &str, request: &Request) -> Result<Arc<Grant>, TokenError> {

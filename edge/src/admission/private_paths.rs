@@ -12,8 +12,8 @@ const DECODINGS_MAX: usize = 4;
 /// Folders that need a token, with all below them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrivatePaths {
-    /// Each as its segments.
-    folders: Vec<Vec<String>>,
+    /// Each as its segments with slashes between them.
+    folders: Vec<String>,
 }
 
 /// Why a text is no folder of paths.
@@ -34,10 +34,10 @@ impl PrivatePaths {
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, PrivatePathError> {
         let folder = |text: &'a str| {
             let error = || PrivatePathError { text: text.to_owned() };
-            let segments: Vec<String> = segments(text).map(str::to_owned).collect();
+            let segments: Vec<&str> = segments(text).collect();
             let is_plain = text.starts_with('/') && !text.contains(['%', '?', '#', '\\']);
-            let is_dotted = segments.iter().any(|segment| segment == "." || segment == "..");
-            if is_plain && !is_dotted { Ok(segments) } else { Err(error()) }
+            let is_dotted = segments.iter().any(|segment| matches!(*segment, "." | ".."));
+            if is_plain && !is_dotted { Ok(segments.join("/")) } else { Err(error()) }
         };
         Ok(Self { folders: texts.into_iter().map(folder).collect::<Result<_, _>>()? })
     }
@@ -47,62 +47,83 @@ impl PrivatePaths {
         self.folders.is_empty()
     }
 
-    /// Whether `path`, as sent and without query, needs a token.
+    /// Whether `path`, as sent and without query, lies in one of them.
     ///
-    /// Cost: nothing where no folder is private, else some looks at each byte; a few allocations for a path that may be
-    /// read in several ways.
+    /// Cost: nothing where there is none, else that of [`Readings::of`] and a comparison for each folder.
     pub fn contain(&self, path: &str) -> bool {
-        if self.folders.is_empty() {
-            return false;
-        }
-        if is_unambiguous(path) {
-            let begins = |folder: &Vec<String>| {
-                let mut found = segments(path);
-                folder.iter().all(|wanted| found.next() == Some(wanted))
-            };
-            return self.folders.iter().any(begins);
-        }
-        self.contain_somehow(path)
+        !self.folders.is_empty() && self.contain_read(&Readings::of(path))
     }
 
-    /// The same for any path, read in every way.
-    fn contain_somehow(&self, path: &str) -> bool {
-        let mut path = path.to_owned();
-        for _ in 0..DECODINGS_MAX {
-            if self.hold(&path) {
-                return true;
-            }
-            let decoded = percent_decode_str(&path).decode_utf8_lossy().into_owned();
-            if decoded == path {
-                return false;
-            }
-            path = decoded;
+    /// The same for a path that many lists are asked about.
+    pub(super) fn contain_read(&self, path: &Readings<'_>) -> bool {
+        match path {
+            Readings::One(path) => self.hold(path),
+            Readings::Some(ways) => ways.iter().any(|way| self.hold(way)),
+            Readings::Endless => !self.folders.is_empty(),
         }
-        // Nobody means anything by so many.
-        true
     }
 
-    /// Whether `path`, with nothing to be decoded any more, lies in a folder.
+    /// Whether `path`, which is read in one way only and has no slash in front, lies in a folder.
     fn hold(&self, path: &str) -> bool {
-        let undotted: Vec<&str> = segments(path).filter(|segment| !matches!(*segment, "." | "..")).collect();
-        let mut resolved: Vec<&str> = Vec::new();
-        for segment in segments(path) {
-            match segment {
-                "." => {}
-                ".." => drop(resolved.pop()),
-                other => resolved.push(other),
-            }
-        }
-        let begins = |path: &[&str], folder: &[String]| {
-            path.len() >= folder.len() && folder.iter().zip(path).all(|(wanted, found)| wanted == found)
-        };
-        self.folders.iter().any(|folder| begins(&undotted, folder) || begins(&resolved, folder))
+        self.folders.iter().any(|folder| {
+            let rest = path.strip_prefix(folder.as_str());
+            rest.is_some_and(|rest| folder.is_empty() || rest.is_empty() || rest.starts_with('/'))
+        })
     }
 }
 
-/// Whether there is one way to read `path`, as nearly always.
-fn is_unambiguous(path: &str) -> bool {
-    !path.contains(['%', '\\']) && !path.contains("/.") && !path.starts_with('.')
+/// A path in every way in which somebody might read it, without the slash in front.
+#[derive(Debug)]
+pub(super) enum Readings<'a> {
+    /// There is one, as nearly always.
+    One(&'a str),
+    /// There are several.
+    Some(Vec<String>),
+    /// It is encoded so many times that nobody can mean anything by it: it lies in every folder.
+    Endless,
+}
+
+impl<'a> Readings<'a> {
+    /// Those of `path`, as sent and without query. Cost: some looks at each byte; a few allocations where it can be read in
+    /// several ways.
+    pub(super) fn of(path: &'a str) -> Self {
+        let is_plain = !path.contains(['%', '\\']) && !path.contains("/.") && !path.contains("//");
+        match path.strip_prefix('/').unwrap_or(path) {
+            path if is_plain && !path.starts_with(['.', '/']) => Self::One(path),
+            _ => Self::several(path),
+        }
+    }
+
+    fn several(path: &str) -> Self {
+        let (mut path, mut ways) = (path.to_owned(), Vec::new());
+        for _ in 0..DECODINGS_MAX {
+            ways.extend([undotted(&path), resolved(&path)]);
+            let decoded = percent_decode_str(&path).decode_utf8_lossy().into_owned();
+            if decoded == path {
+                return Self::Some(ways);
+            }
+            path = decoded;
+        }
+        Self::Endless
+    }
+}
+
+/// The segments of `path` without those that are dots.
+fn undotted(path: &str) -> String {
+    segments(path).filter(|segment| !matches!(*segment, "." | "..")).collect::<Vec<_>>().join("/")
+}
+
+/// The segments of `path`, gone up and down as dots say.
+fn resolved(path: &str) -> String {
+    let mut resolved: Vec<&str> = Vec::new();
+    for segment in segments(path) {
+        match segment {
+            "." => {}
+            ".." => drop(resolved.pop()),
+            other => resolved.push(other),
+        }
+    }
+    resolved.join("/")
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -173,7 +194,8 @@ mod tests {
             paths.dedup();
         }
         let contained = paths.iter().filter(|path| {
-            assert_eq!(folders.contain(path), folders.contain_somehow(path), "{path}");
+            let somehow = folders.contain_read(&Readings::several(path));
+            assert_eq!(folders.contain(path), somehow, "{path}");
             folders.contain(path)
         });
         let (contained, all) = (contained.count(), paths.len());

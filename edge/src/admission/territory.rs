@@ -9,7 +9,7 @@
 //! order in which they are written means nothing, and one more rule never opens what another closes. The country is
 //! that of the client as the rest of the edge knows it: behind trusted proxies, of the address that they tell.
 
-use std::net::IpAddr;
+use std::{cell::LazyCell, net::IpAddr};
 
 use http::StatusCode;
 use rillcast_http::Problem;
@@ -17,7 +17,7 @@ use rillcast_token::claims::DEFAULT_ENVIRONMENT;
 
 use super::{
     geo::{Country, Places},
-    private_paths::PrivatePaths,
+    private_paths::{PrivatePaths, Readings},
 };
 
 /// Rules that an edge may have.
@@ -111,11 +111,11 @@ impl Countries {
 
 impl Rule {
     /// Whether it speaks of `path` as sent in `environment`, where the default one is empty.
-    fn concerns(&self, environment: &str, path: &str) -> bool {
+    fn concerns(&self, environment: &str, path: &Readings<'_>) -> bool {
         let named = self.environment.as_deref();
         let named = named.map(|name| if name == DEFAULT_ENVIRONMENT { "" } else { name });
         named.is_none_or(|name| name == environment)
-            && self.folders.as_ref().is_none_or(|folders| folders.contain(path))
+            && self.folders.as_ref().is_none_or(|folders| folders.contain_read(path))
     }
 }
 
@@ -137,15 +137,11 @@ impl Territory {
         self.rules.is_empty()
     }
 
-    /// Whether a rule speaks of `path` in `environment`, so that not everybody may see it.
-    pub fn concerns(&self, environment: &str, path: &str) -> bool {
-        self.rules.iter().any(|rule| rule.concerns(environment, path))
-    }
-
-    /// Lets a request from `client` pass, or says why not.
+    /// Lets a request from `client` pass, or says why not. Says whether a rule speaks of `path` in `environment` at all, so
+    /// that not everybody may see it.
     ///
-    /// Cost: nothing without rules; else one look into the database, and a comparison of the path for each rule that does
-    /// not want the country.
+    /// Cost: nothing without rules; else a comparison of the path with each folder, and one look into the database if
+    /// a rule concerns it.
     ///
     /// # Errors
     /// A 403 that names no rule, and the country as far as it is known.
@@ -155,19 +151,21 @@ impl Territory {
         client: IpAddr,
         environment: &str,
         path: &str,
-    ) -> Result<(), Box<Problem>> {
-        if self.rules.is_empty() {
-            return Ok(());
+    ) -> Result<bool, Box<Problem>> {
+        let path = LazyCell::new(|| Readings::of(path));
+        let country = LazyCell::new(|| places.and_then(|places| places.country(client)));
+        let mut is_concerned = false;
+        for rule in self.rules.iter().filter(|rule| rule.concerns(environment, &path)) {
+            is_concerned = true;
+            let is_wanted = match *country {
+                Some(country) => rule.countries.have(country),
+                None => self.unknown == Unknown::Allowed,
+            };
+            if !is_wanted {
+                return Err(Box::new(refusal(*country)));
+            }
         }
-        let country = places.and_then(|places| places.country(client));
-        let is_unwanted = |rule: &&Rule| match country {
-            Some(country) => !rule.countries.have(country),
-            None => self.unknown == Unknown::Refused,
-        };
-        if self.rules.iter().filter(is_unwanted).any(|rule| rule.concerns(environment, path)) {
-            return Err(Box::new(refusal(country)));
-        }
-        Ok(())
+        Ok(is_concerned)
     }
 }
 

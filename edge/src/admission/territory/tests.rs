@@ -124,3 +124,19 @@ fn there_are_so_many_rules_and_one_more_is_refused_not_left_out() {
     assert_eq!(error, TooManyRules { count: RULES_MAX + 1 });
     assert!(error.to_string().contains("257 rules") && error.to_string().contains("256 are the limit"));
 }
+
+#[test]
+fn who_is_let_pass_is_told_whether_others_might_not_be() {
+    let (_folder, file) = place(&countries(&[("192.0.2.0", 24, "AT")]));
+    let places = Places::open(file).expect("a database");
+    let territory = territory([in_folder(only(&["AT"]), "/vod/sport/")], Unknown::Allowed);
+    let concerned = |client: &str, path| {
+        let client = client.parse().expect("an address");
+        territory.check(Some(&places), client, "", path).expect("it may be seen")
+    };
+    for client in [AUSTRIAN, NOWHERE] {
+        assert!(concerned(client, "/vod/sport/final"));
+        assert!(concerned(client, "/vod/%73port/final"));
+        assert!(!concerned(client, "/vod/film"));
+    }
+}
