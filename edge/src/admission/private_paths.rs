@@ -49,7 +49,8 @@ impl PrivatePaths {
 
     /// Whether `path`, as sent and without query, lies in one of them.
     ///
-    /// Cost: nothing where there is none, else that of [`Readings::of`] and a comparison for each folder.
+    /// Cost: nothing where there is none, else some looks at each byte and a comparison for each folder; a few allocations
+    /// for a path that may be read in several ways.
     pub fn contain(&self, path: &str) -> bool {
         !self.folders.is_empty() && self.contain_read(&Readings::of(path))
     }
